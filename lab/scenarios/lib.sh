@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the scenarios share: test points, namespaces, file systems. A scenario runs
+# as root in the guest, prints a TAP line for each test point and the plan last.
+# shellcheck shell=bash
+set -u
+
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+top=${here%/lab/scenarios}
+programs=$top/build/selftests
+export PATH=$PATH:/sbin:/usr/sbin
+
+points=0
+point() { points=$((points + 1)); echo "$1"; }
+ok() { point "ok - $*"; }
+not_ok() { point "not ok - $*"; }
+skip() { point "ok - $1 # SKIP $2"; }
+plan() { echo "1..$points"; }
+bail() { echo "Bail out! $*"; exit 1; }
+
+# check NAME COMMAND...: the command succeeds; if not its output is shown.
+check() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1 </dev/null); then
+		ok "$name"
+	else
+		not_ok "$name (status $?)"
+		[ -z "$out" ] || printf '%s\n' "$out" | sed 's/^/# /' | tail -n 40
+		return 1
+	fi
+}
+
+# refute NAME COMMAND...: the command fails.
+refute() {
+	local name=$1
+	shift
+	if "$@" >/dev/null 2>&1 </dev/null; then not_ok "$name"; else ok "$name"; fi
+}
+
+# is NAME GOT WANTED
+is() {
+	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: got '$2', wanted '$3'"; fi
+}
+
+# logged NAME PATTERN: the kernel log has it (since the last mark_log).
+mark_log() { dmesg | wc -l >/run/log-mark; }
+log_since() { dmesg | tail -n +"$(($(cat /run/log-mark 2>/dev/null || echo 0) + 1))"; }
+logged() {
+	if log_since | grep -qE -- "$2"; then ok "$1"; else not_ok "$1: not in the log: $2"; fi
+}
+
+# program GROUP NAME ARG...: run a selftest, pass its test points on under the group's name.
+program() {
+	local group=$1 name=$2 status=0 out=/run/program.out n
+	shift 2
+	timeout "${PROGRAM_TIMEOUT:-120}" "$programs/$name" "$@" >"$out" 2>&1 </dev/null || status=$?
+	n=$(grep -cE '^(not )?ok ' "$out")
+	while read -r line; do
+		point "$(sed -E "s,^((not )?ok) [0-9]+ (- )?,\1 - $group: $name: ," <<<"$line")"
+	done < <(grep -E '^(not )?ok ' "$out")
+	if grep -q '^not ok' "$out"; then
+		sed 's/^/# /' "$out" | tail -n 60
+	elif [ $status -eq 4 ]; then
+		[ "$n" -gt 0 ] || skip "$group: $name" "$(grep -iE 'skip' "$out" | head -n 1)"
+	elif [ $status -ne 0 ] || [ "$n" -eq 0 ]; then
+		not_ok "$group: $name (status $status, $n test points)"
+		sed 's/^/# /' "$out" | tail -n 40
+	fi
+}
+
+# ---- namespaces -------------------------------------------------------------
+
+# namespace MODE REGION: make one, print its block device.
+namespace() {
+	local args=(-m "$1" -r "$2" -f)
+	[ "$1" != fsdax ] || args+=(-M mem)
+	ndctl create-namespace "${args[@]}" 2>/run/ndctl.err |
+		sed -n 's/.*"blockdev":"\([^"]*\)".*/\/dev\/\1/p'
+}
+
+# The device that the nd_pmem driver is bound to for a block device, e.g. namespace0.0.
+nd_device() { basename "$(readlink -f "/sys/block/${1#/dev/}/device")"; }
+
+unbind() { echo "$1" >/sys/bus/nd/drivers/nd_pmem/unbind; }
+bind() { echo "$1" >/sys/bus/nd/drivers/nd_pmem/bind; }
+
+# kind_of DEVICE: pageless, pages or none.
+kind_of() {
+	local dev=${1#/dev/}
+	[ "$(cat "/sys/block/$dev/queue/dax")" = 1 ] || { echo none; return; }
+	if grep -q " $(nd_device "$dev")\$" /sys/kernel/debug/pageless/ranges 2>/dev/null; then
+		echo pageless
+	else
+		echo pages
+	fi
+}
+
+# kB of DRAM that are not free or page cache.
+dram_used() { awk '/^MemTotal|^MemAvailable/ { v[$1] = $2 } END { print v["MemTotal:"] - v["MemAvailable:"] }' /proc/meminfo; }
+
+# ---- file systems -----------------------------------------------------------
+
+# make_fs FS DEVICE: xfs, xfs-noreflink, xfs-rmap or ext4, extents aligned to 2 MiB.
+make_fs() {
+	case $1 in
+	xfs)		mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=1,rmapbt=0 "$2" ;;
+	xfs-noreflink)	mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=0,rmapbt=0 "$2" ;;
+	xfs-rmap)	mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=1,rmapbt=1 "$2" ;;
+	ext4)		mkfs.ext4 -q -F -b 4096 -O quota -E "stride=512,stripe_width=512,nodiscard" "$2" ;;
+	ext2)		mkfs.ext2 -q -F -b 4096 "$2" ;;
+	*)		bail "no such file system: $1" ;;
+	esac
+}
+
+mount_dax() { mkdir -p "$2" && mount -o "dax${3:-=always}${4:+,$4}" "$1" "$2"; }

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory on the memory bus that has an address in the kernel's linear map and
+ * no struct page. See Documentation/mm/pageless.rst.
+ */
+#ifndef _LINUX_PAGELESS_H
+#define _LINUX_PAGELESS_H
+
+#include <linux/completion.h>
+#include <linux/highmem.h>
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/percpu-refcount.h>
+#include <linux/pfn_t.h>
+
+struct device;
+struct pageless_range;
+
+/**
+ * struct pageless_ops - what the owner of a range does for the core
+ * @revoke: take the range away from user space: when it returns no page table
+ *	entry and no file system points into the range, and none comes back.
+ *	Called once, after the range stopped to be found and before the core
+ *	waits for its last reference. May sleep. Optional.
+ * @memory_failure: @nr frames from @pfn are poisoned; tell whoever uses them.
+ *	Called with a reference to the range, may sleep, returns 0 or an errno;
+ *	@mf_flags are those of memory_failure(). Optional.
+ */
+struct pageless_ops {
+	void (*revoke)(struct pageless_range *range);
+	int (*memory_failure)(struct pageless_range *range, unsigned long pfn,
+			      unsigned long nr, int mf_flags);
+};
+
+/* The owner keeps the range in the linear map itself (s390 DCSS segments). */
+#define PAGELESS_MAPPED		(1U << 0)
+
+/**
+ * struct pageless_range - frames without a memmap that the kernel can address
+ * @start: first byte, page aligned
+ * @size: bytes, a multiple of PAGE_SIZE
+ * @name: shown in debugfs and in the log; must live as long as the range
+ * @ops: the owner's operations, or NULL
+ * @owner: for the owner
+ * @nid: NUMA node of the memory, or NUMA_NO_NODE
+ * @flags: PAGELESS_*
+ *
+ * Embed it in the driver's structure, fill in the fields above and pass it to
+ * devm_pageless_register(). All of them are immutable from then on.
+ */
+struct pageless_range {
+	phys_addr_t start;
+	phys_addr_t size;
+	const char *name;
+	const struct pageless_ops *ops;
+	void *owner;
+	int nid;
+	unsigned int flags;
+	/* private: */
+	struct percpu_ref ref;		/* live while published */
+	struct completion idle;		/* the last reference is gone */
+	struct resource res;		/* in the iomem tree */
+	struct list_head node;		/* pageless_lock */
+};
+
+static inline unsigned long pageless_start_pfn(const struct pageless_range *range)
+{
+	return PHYS_PFN(range->start);
+}
+
+static inline unsigned long pageless_nr_pfns(const struct pageless_range *range)
+{
+	return PHYS_PFN(range->size);
+}
+
+#ifdef CONFIG_PAGELESS
+
+int pageless_register(struct pageless_range *range);
+void pageless_unregister(struct pageless_range *range);
+int devm_pageless_register(struct device *dev, struct pageless_range *range);
+void devm_pageless_unregister(struct device *dev, struct pageless_range *range);
+
+struct pageless_range *pageless_range_get(unsigned long pfn);
+void pageless_range_put(struct pageless_range *range);
+bool pageless_pfn(unsigned long pfn);
+bool pageless_intersects(phys_addr_t start, phys_addr_t size);
+
+int pageless_memory_failure(unsigned long pfn, int mf_flags);
+
+int pageless_vma_access(struct vm_area_struct *vma, unsigned long addr,
+			void *buf, int len, int write);
+int pageless_user_pfn(unsigned long addr, unsigned long *pfn);
+struct page *pageless_dump_page(unsigned long addr);
+
+/**
+ * vma_is_pageless() - may this VMA map frames that have no struct page?
+ * @vma: the VMA
+ *
+ * File systems set VM_MIXEDMAP on the DAX mappings of page-less devices, and
+ * on no other DAX mapping.
+ */
+static inline bool vma_is_pageless(const struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & VM_MIXEDMAP) && vma_is_dax(vma);
+}
+
+#else /* !CONFIG_PAGELESS */
+
+static inline int pageless_register(struct pageless_range *range)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void pageless_unregister(struct pageless_range *range)
+{
+}
+
+static inline int devm_pageless_register(struct device *dev,
+					 struct pageless_range *range)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void devm_pageless_unregister(struct device *dev,
+					    struct pageless_range *range)
+{
+}
+
+static inline struct pageless_range *pageless_range_get(unsigned long pfn)
+{
+	return NULL;
+}
+
+static inline void pageless_range_put(struct pageless_range *range)
+{
+}
+
+static inline bool pageless_pfn(unsigned long pfn)
+{
+	return false;
+}
+
+static inline bool pageless_intersects(phys_addr_t start, phys_addr_t size)
+{
+	return false;
+}
+
+static inline int pageless_memory_failure(unsigned long pfn, int mf_flags)
+{
+	return -ENXIO;
+}
+
+#define pageless_vma_access	NULL
+
+static inline int pageless_user_pfn(unsigned long addr, unsigned long *pfn)
+{
+	return -EFAULT;
+}
+
+static inline struct page *pageless_dump_page(unsigned long addr)
+{
+	return NULL;
+}
+
+static inline bool vma_is_pageless(const struct vm_area_struct *vma)
+{
+	return false;
+}
+
+#endif /* CONFIG_PAGELESS */
+
+#ifdef CONFIG_PAGELESS_DEBUG
+void pageless_check_pfn(unsigned long pfn);
+#else
+static inline void pageless_check_pfn(unsigned long pfn)
+{
+}
+#endif
+
+/**
+ * kmap_local_pfn_t() - kernel address of a frame, page-backed or page-less
+ * @pfn: the frame
+ *
+ * The counterpart of kmap_local_page(); undo it with kunmap_local(), in reverse
+ * order. For a page-less frame it is one add, for any number of ranges, because
+ * ranges are in the linear map. It takes no reference: the caller holds the
+ * range by a reference, by a pin or by dax_read_lock().
+ *
+ * Context: any. The address is valid in the calling context only.
+ * Return: the address of the first byte of the frame.
+ */
+static inline void *kmap_local_pfn_t(pfn_t pfn)
+{
+	if (pfn_t_pageless(pfn)) {
+		pageless_check_pfn(pfn_t_to_pfn(pfn));
+		return __va(pfn_t_to_phys(pfn));
+	}
+	return kmap_local_page(pfn_to_page(pfn_t_to_pfn(pfn)));
+}
+
+#endif /* _LINUX_PAGELESS_H */

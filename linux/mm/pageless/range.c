@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A page-less range: says that frames without a memmap exist, finds them by
+ * pfn, counts who uses them and takes them away. See
+ * Documentation/mm/pageless.rst; the orders are drawn in pageless.h.
+ */
+#define pr_fmt(fmt) "pageless: " fmt
+
+#include <linux/device.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mmzone.h>
+#include <linux/mutex.h>
+#include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
+#include <linux/xarray.h>
+#include "pageless.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/pageless.h>
+
+/* How long teardown waits in silence before it says what it is waiting for. */
+#define PAGELESS_WAIT_REPORT	(10 * HZ)
+
+/* Published ranges by pfn, multi-index entries. Written under pageless_lock, read under RCU. */
+static DEFINE_XARRAY(pageless_ranges);
+
+DEFINE_MUTEX(pageless_lock);
+LIST_HEAD(pageless_list);	/* pageless_lock */
+
+/* One line for each refusal: the errno alone does not tell which rule was hit. */
+#define pageless_refuse(range, err, why)					\
+({										\
+	pr_warn_ratelimited("%s [%pa + %pa]: %s\n", (range)->name ?: "?",	\
+			    &(range)->start, &(range)->size, why);		\
+	err;									\
+})
+
+/* -------- checks --------------------------------------------------------- */
+
+/* Is there a memmap for any frame? A section that is not there is skipped whole. */
+static bool pageless_has_memmap(unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		if (!present_section_nr(pfn_to_section_nr(pfn))) {
+			pfn = SECTION_ALIGN_DOWN(pfn) + PAGES_PER_SECTION;
+			continue;
+		}
+		if (pfn_valid(pfn))
+			return true;
+		pfn = ALIGN_DOWN(pfn, PAGES_PER_SUBSECTION) + PAGES_PER_SUBSECTION;
+	}
+	return false;
+}
+
+static int pageless_check(struct pageless_range *range)
+{
+	struct range mappable = mhp_get_pluggable_range(true);
+	phys_addr_t end;
+
+	if (!range->size)
+		return pageless_refuse(range, -EINVAL, "empty");
+	if (!PAGE_ALIGNED(range->start) || !PAGE_ALIGNED(range->size))
+		return pageless_refuse(range, -EINVAL, "not page aligned");
+	if (check_add_overflow(range->start, range->size - 1, &end))
+		return pageless_refuse(range, -EINVAL, "wraps around");
+	if (range->start < mappable.start || end > mappable.end)
+		return pageless_refuse(range, -ERANGE, "beyond the linear map");
+	if (region_intersects(range->start, range->size, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_DISJOINT)
+		return pageless_refuse(range, -EBUSY, "overlaps system RAM");
+	if (pageless_has_memmap(PHYS_PFN(range->start), PHYS_PFN(end) + 1))
+		return pageless_refuse(range, -EBUSY, "overlaps memory that has a memmap");
+	return 0;
+}
+
+/* -------- publication ---------------------------------------------------- */
+
+static struct pageless_range *pageless_find(unsigned long pfn)
+{
+	return xa_load(&pageless_ranges, pfn);
+}
+
+static bool pageless_overlaps(unsigned long pfn, unsigned long nr)
+{
+	return xa_find(&pageless_ranges, &pfn, pfn + nr - 1, XA_PRESENT);
+}
+
+static void pageless_erase(struct pageless_range *range)
+{
+	unsigned long pfn = pageless_start_pfn(range);
+
+	xa_store_range(&pageless_ranges, pfn, pfn + pageless_nr_pfns(range) - 1,
+		       NULL, GFP_KERNEL);
+	list_del_init(&range->node);
+}
+
+static int pageless_publish(struct pageless_range *range)
+{
+	unsigned long pfn = pageless_start_pfn(range);
+	int err;
+
+	lockdep_assert_held(&pageless_lock);
+	list_add_tail(&range->node, &pageless_list);
+	err = xa_err(xa_store_range(&pageless_ranges, pfn,
+				    pfn + pageless_nr_pfns(range) - 1, range,
+				    GFP_KERNEL));
+	if (err) {
+		pageless_erase(range);
+		synchronize_rcu();
+	}
+	return err;
+}
+
+static void pageless_unpublish(struct pageless_range *range)
+{
+	mutex_lock(&pageless_lock);
+	pageless_erase(range);
+	mutex_unlock(&pageless_lock);
+	/* Pairs with rcu_read_lock() in pageless_range_get(): no new reference. */
+	synchronize_rcu();
+}
+
+/* -------- references ------------------------------------------------------ */
+
+static void pageless_ref_release(struct percpu_ref *ref)
+{
+	struct pageless_range *range = container_of(ref, struct pageless_range, ref);
+
+	complete(&range->idle);
+}
+
+/* Removal cannot fail, so it waits, and says what it is waiting for. */
+static void pageless_wait_idle(struct pageless_range *range)
+{
+	while (!wait_for_completion_timeout(&range->idle, PAGELESS_WAIT_REPORT))
+		pr_warn("%s: removal waits for users of [%pa + %pa]\n",
+			range->name ?: "?", &range->start, &range->size);
+}
+
+/**
+ * pageless_range_get() - look a frame's range up and keep it from going away
+ * @pfn: the frame
+ *
+ * Context: any, hard interrupt too.
+ * Return: the range, to be given back with pageless_range_put(), or NULL when
+ * the frame is in no range or its range is being removed.
+ */
+struct pageless_range *pageless_range_get(unsigned long pfn)
+{
+	struct pageless_range *range;
+
+	rcu_read_lock();
+	range = pageless_find(pfn);
+	if (range && !percpu_ref_tryget_live(&range->ref))
+		range = NULL;
+	rcu_read_unlock();
+	return range;
+}
+EXPORT_SYMBOL_GPL(pageless_range_get);
+
+/**
+ * pageless_range_put() - give back what pageless_range_get() returned
+ * @range: the range
+ *
+ * Context: any, hard interrupt too.
+ */
+void pageless_range_put(struct pageless_range *range)
+{
+	percpu_ref_put(&range->ref);
+}
+EXPORT_SYMBOL_GPL(pageless_range_put);
+
+/**
+ * pageless_pfn() - is this frame in a published range?
+ * @pfn: the frame
+ *
+ * The answer may be outdated when it arrives, unless the caller keeps the range.
+ * Context: any.
+ */
+bool pageless_pfn(unsigned long pfn)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = pageless_find(pfn);
+	rcu_read_unlock();
+	return found;
+}
+EXPORT_SYMBOL_GPL(pageless_pfn);
+
+/**
+ * pageless_intersects() - is any frame of a span in a published range?
+ * @start: first byte
+ * @size: bytes
+ *
+ * For those who are about to give the span a memmap. Context: any.
+ */
+bool pageless_intersects(phys_addr_t start, phys_addr_t size)
+{
+	return pageless_overlaps(PHYS_PFN(start), PFN_UP(start + size) - PHYS_PFN(start));
+}
+
+#ifdef CONFIG_PAGELESS_DEBUG
+/**
+ * pageless_check_pfn() - warn when a page-less frame is used without its range
+ * @pfn: the frame
+ */
+void pageless_check_pfn(unsigned long pfn)
+{
+	WARN_ONCE(!pageless_pfn(pfn), "pfn %#lx is in no page-less range\n", pfn);
+}
+EXPORT_SYMBOL_GPL(pageless_check_pfn);
+#endif
+
+/* -------- registration ---------------------------------------------------- */
+
+static int pageless_claim(struct pageless_range *range)
+{
+	range->res = (struct resource) {
+		.name = "Page-less memory",
+		.start = range->start,
+		.end = range->start + range->size - 1,
+		.flags = IORESOURCE_MEM | IORESOURCE_BUSY,
+	};
+	if (insert_resource(&iomem_resource, &range->res))
+		return pageless_refuse(range, -EBUSY, "resource is claimed by others");
+	return 0;
+}
+
+/* Everything but publication; undone by pageless_teardown(). */
+static int pageless_setup(struct pageless_range *range)
+{
+	int err;
+
+	init_completion(&range->idle);
+	INIT_LIST_HEAD(&range->node);
+	/* Reinit: debugfs switches between counting modes. */
+	err = percpu_ref_init(&range->ref, pageless_ref_release,
+			      PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
+	if (err)
+		return err;
+	err = pageless_claim(range);
+	if (err)
+		goto err_ref;
+	err = pageless_linear_add(range);
+	if (err)
+		goto err_claim;
+	return 0;
+
+err_claim:
+	remove_resource(&range->res);
+err_ref:
+	percpu_ref_exit(&range->ref);
+	return err;
+}
+
+/* Nobody finds the range any more: end its last users, then itself. */
+static void pageless_teardown(struct pageless_range *range)
+{
+	percpu_ref_kill(&range->ref);
+	if (range->ops && range->ops->revoke)
+		range->ops->revoke(range);
+	pageless_wait_idle(range);
+	pageless_linear_remove(range);
+	remove_resource(&range->res);
+	percpu_ref_exit(&range->ref);
+}
+
+/**
+ * pageless_register() - put a range of device memory into the linear map
+ * @range: the range, its public fields filled in
+ *
+ * On return the frames have kernel addresses (kmap_local_pfn_t()), are found by
+ * pageless_range_get() and have no struct page; no memory was spent on them but
+ * for page tables.
+ *
+ * Context: process context, may sleep. Takes mem_hotplug_lock.
+ * Return: 0; -EINVAL for a range that is empty, not page aligned or wraps;
+ * -ERANGE when it is not in the reach of the linear map; -EBUSY when it overlaps
+ * system RAM, memory with a memmap, another range, or a resource of somebody
+ * else; -ENOMEM. A refusal leaves a line in the log.
+ */
+int pageless_register(struct pageless_range *range)
+{
+	int err;
+
+	mutex_lock(&pageless_lock);
+	err = pageless_check(range);
+	if (err)
+		goto out;
+	if (pageless_overlaps(pageless_start_pfn(range), pageless_nr_pfns(range))) {
+		err = pageless_refuse(range, -EBUSY, "overlaps another range");
+		goto out;
+	}
+	err = pageless_setup(range);
+	if (err)
+		goto out;
+	err = pageless_publish(range);
+	if (err)
+		pageless_teardown(range);
+out:
+	mutex_unlock(&pageless_lock);
+	trace_pageless_register(range, err);
+	return err;
+}
+EXPORT_SYMBOL_GPL(pageless_register);
+
+/**
+ * pageless_unregister() - take a range away
+ * @range: a registered range
+ *
+ * Revokes user mappings, then waits for the references of pageless_range_get(),
+ * however long they last; every ten seconds it says so in the log.
+ *
+ * Context: process context, may sleep. The caller has stopped new direct access
+ * (kill_dax()) and I/O (del_gendisk()).
+ */
+void pageless_unregister(struct pageless_range *range)
+{
+	pageless_unpublish(range);
+	pageless_teardown(range);
+	trace_pageless_unregister(range);
+}
+EXPORT_SYMBOL_GPL(pageless_unregister);
+
+static void devm_pageless_release(void *range)
+{
+	pageless_unregister(range);
+}
+
+/**
+ * devm_pageless_register() - pageless_register() that ends with the driver
+ * @dev: the device whose driver owns the range
+ * @range: as for pageless_register()
+ *
+ * The counterpart of devm_memremap_pages() for memory without struct pages.
+ *
+ * Return: as pageless_register().
+ */
+int devm_pageless_register(struct device *dev, struct pageless_range *range)
+{
+	int err = pageless_register(range);
+
+	if (err)
+		return err;
+	return devm_add_action_or_reset(dev, devm_pageless_release, range);
+}
+EXPORT_SYMBOL_GPL(devm_pageless_register);
+
+/**
+ * devm_pageless_unregister() - pageless_unregister() before the driver ends
+ * @dev: as passed to devm_pageless_register()
+ * @range: as passed to devm_pageless_register()
+ */
+void devm_pageless_unregister(struct device *dev, struct pageless_range *range)
+{
+	devm_release_action(dev, devm_pageless_release, range);
+}
+EXPORT_SYMBOL_GPL(devm_pageless_unregister);
+
+/* -------- memory failure -------------------------------------------------- */
+
+/**
+ * pageless_memory_failure() - hand a poisoned frame to the owner of its range
+ * @pfn: the frame
+ * @mf_flags: flags of memory_failure()
+ *
+ * Context: process context, called by memory_failure().
+ * Return: -ENXIO when the frame is in no range, -EOPNOTSUPP when the owner does
+ * not handle failures, else what the owner answers.
+ */
+int pageless_memory_failure(unsigned long pfn, int mf_flags)
+{
+	struct pageless_range *range = pageless_range_get(pfn);
+	int err = -EOPNOTSUPP;
+
+	if (!range)
+		return -ENXIO;
+	if (range->ops && range->ops->memory_failure)
+		err = range->ops->memory_failure(range, pfn, 1, mf_flags);
+	trace_pageless_memory_failure(range, pfn, err);
+	pageless_range_put(range);
+	return err;
+}
