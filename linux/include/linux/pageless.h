@@ -7,6 +7,7 @@
 #define _LINUX_PAGELESS_H
 
 #include <linux/completion.h>
+#include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
@@ -92,18 +93,35 @@ int pageless_memory_failure(unsigned long pfn, int mf_flags);
 int pageless_vma_access(struct vm_area_struct *vma, unsigned long addr,
 			void *buf, int len, int write);
 int pageless_user_pfn(unsigned long addr, unsigned long *pfn);
+int pageless_copy_page(struct page *to, unsigned long pfn);
 struct page *pageless_dump_page(unsigned long addr);
 
 /**
  * vma_is_pageless() - may this VMA map frames that have no struct page?
  * @vma: the VMA
  *
- * File systems set VM_MIXEDMAP on the DAX mappings of page-less devices, and
- * on no other DAX mapping.
+ * dax_prepare_vma() sets VM_MIXEDMAP, and the operations tell the mappings of
+ * DAX file systems from others that are VM_MIXEDMAP.
+ *
+ * Return: true if get_user_pages() may find no page in it.
  */
 static inline bool vma_is_pageless(const struct vm_area_struct *vma)
 {
-	return (vma->vm_flags & VM_MIXEDMAP) && vma_is_dax(vma);
+	return (vma->vm_flags & VM_MIXEDMAP) && vma->vm_ops &&
+	       vma->vm_ops->access == pageless_vma_access;
+}
+
+/**
+ * file_is_pageless() - are mappings of this file VM_MIXEDMAP for page-less frames?
+ * @file: the file, or NULL
+ *
+ * Return: true if it is a DAX file on a file system that has such mappings.
+ */
+static inline bool file_is_pageless(const struct file *file)
+{
+	const struct inode *inode = file ? file_inode(file) : NULL;
+
+	return inode && IS_DAX(inode) && (inode->i_sb->s_iflags & SB_I_PAGELESS);
 }
 
 #else /* !CONFIG_PAGELESS */
@@ -159,12 +177,22 @@ static inline int pageless_user_pfn(unsigned long addr, unsigned long *pfn)
 	return -EFAULT;
 }
 
+static inline int pageless_copy_page(struct page *to, unsigned long pfn)
+{
+	return -EFAULT;
+}
+
 static inline struct page *pageless_dump_page(unsigned long addr)
 {
 	return NULL;
 }
 
 static inline bool vma_is_pageless(const struct vm_area_struct *vma)
+{
+	return false;
+}
+
+static inline bool file_is_pageless(const struct file *file)
 {
 	return false;
 }

@@ -109,6 +109,27 @@ int pageless_user_pfn(unsigned long addr, unsigned long *pfn)
 	return err;
 }
 
+/**
+ * pageless_copy_page() - copy a frame for copy-on-write
+ * @to: the new page
+ * @pfn: the frame, kept by the caller's page table lock
+ *
+ * Also the zero page, which holes of such mappings have.
+ *
+ * Context: atomic.
+ * Return: 0, or -EHWPOISON.
+ */
+int pageless_copy_page(struct page *to, unsigned long pfn)
+{
+	void *mem = kmap_local_page(to);
+	unsigned long left;
+
+	left = copy_mc_to_kernel(mem, __va(PFN_PHYS(pfn)), PAGE_SIZE);
+	kunmap_local(mem);
+	flush_dcache_page(to);
+	return left ? -EHWPOISON : 0;
+}
+
 #ifdef CONFIG_ELF_CORE
 /**
  * pageless_dump_page() - copy of a page of the dumping process, for its core file

@@ -108,8 +108,6 @@ static int pageless_map(struct pageless_range *range, pgprot_t prot)
 	unsigned long end = start + range->size;
 	int err;
 
-	if (range->flags & PAGELESS_MAPPED)
-		return 0;
 	err = pageless_linear_unused(start, end);
 	if (err) {
 		pr_warn_ratelimited("%s [%pa + %pa]: already in the linear map\n",
@@ -122,13 +120,31 @@ static int pageless_map(struct pageless_range *range, pgprot_t prot)
 	return err;
 }
 
-/* Empty page tables stay, as those of vmalloc() do; the next range here uses them. */
+static int pageless_pte_forget(pte_t *pte, unsigned long addr, unsigned long next,
+			       struct mm_walk *walk)
+{
+	if (!pte_none(ptep_get(pte)) && !pte_present(ptep_get(pte)))
+		pte_clear(&init_mm, addr, pte);
+	return 0;
+}
+
+/*
+ * Empty page tables stay, as those of vmalloc() do; the next range here uses
+ * them. A poisoned frame may have been made not present (set_mce_nospec()).
+ */
 static void pageless_unmap(struct pageless_range *range)
 {
+	static const struct mm_walk_ops ops = {
+		.pte_entry = pageless_pte_forget,
+		.walk_lock = PGWALK_RDLOCK,
+	};
 	unsigned long start = (unsigned long)__va(range->start);
+	unsigned long end = start + range->size;
 
-	if (!(range->flags & PAGELESS_MAPPED))
-		vunmap_range(start, start + range->size);
+	mmap_read_lock(&init_mm);
+	walk_kernel_page_table_range(start, end, &ops, NULL, NULL);
+	mmap_read_unlock(&init_mm);
+	vunmap_range(start, end);
 }
 
 /* -------- interface ------------------------------------------------------- */
@@ -140,8 +156,8 @@ static void pageless_unmap(struct pageless_range *range)
  * Uses 1 GiB and 2 MiB entries where alignment and MTRRs allow, 4 KiB at the
  * edges.
  *
- * Context: may sleep, takes mem_hotplug_lock.
- * Return: 0, or -ENOMEM or -EBUSY with nothing left behind.
+ * Context: may sleep; mem_hotplug_lock held for writing.
+ * Return: 0, or -ENOMEM, -EBUSY or -EINVAL with nothing left behind.
  */
 int pageless_linear_add(struct pageless_range *range)
 {
@@ -149,21 +165,24 @@ int pageless_linear_add(struct pageless_range *range)
 	unsigned long pfn = pageless_start_pfn(range);
 	int err;
 
+	if (range->flags & PAGELESS_MAPPED)
+		return 0;
+
 	err = track_pfn_remap(NULL, &prot, pfn, 0, range->size);
 	if (err)
 		return err;
-
-	mem_hotplug_begin();
 	err = pageless_shadow_add(range);
-	if (!err) {
-		err = pageless_map(range, prot);
-		if (err)
-			pageless_shadow_remove(range);
-	}
-	mem_hotplug_done();
-
 	if (err)
-		untrack_pfn(NULL, pfn, range->size, true);
+		goto err_track;
+	err = pageless_map(range, prot);
+	if (err)
+		goto err_shadow;
+	return 0;
+
+err_shadow:
+	pageless_shadow_remove(range);
+err_track:
+	untrack_pfn(NULL, pfn, range->size, true);
 	return err;
 }
 
@@ -171,13 +190,14 @@ int pageless_linear_add(struct pageless_range *range)
  * pageless_linear_remove() - undo pageless_linear_add()
  * @range: a range that nobody addresses any more
  *
- * Context: may sleep, takes mem_hotplug_lock.
+ * Context: may sleep; mem_hotplug_lock held for writing.
  */
 void pageless_linear_remove(struct pageless_range *range)
 {
-	mem_hotplug_begin();
+	if (range->flags & PAGELESS_MAPPED)
+		return;
+
 	pageless_unmap(range);
 	pageless_shadow_remove(range);
-	mem_hotplug_done();
 	untrack_pfn(NULL, pageless_start_pfn(range), range->size, true);
 }

@@ -5,8 +5,8 @@
  *
  * Locks, outermost first:
  *
- *	mem_hotplug_lock	linear map of a range made or taken away
- *	  pageless_lock		list of ranges; check for overlap and publication
+ *	pageless_lock		list of ranges; registration and removal
+ *	  mem_hotplug_lock	sections and linear map: from check to publication
  *	    xa_lock		pageless_ranges
  *
  * Readers of pageless_ranges hold rcu_read_lock() and no lock.

@@ -35,6 +35,18 @@ LIST_HEAD(pageless_list);	/* pageless_lock */
 	err;									\
 })
 
+/* -------- look-up --------------------------------------------------------- */
+
+static struct pageless_range *pageless_find(unsigned long pfn)
+{
+	return xa_load(&pageless_ranges, pfn);
+}
+
+static bool pageless_overlaps(unsigned long pfn, unsigned long nr)
+{
+	return xa_find(&pageless_ranges, &pfn, pfn + nr - 1, XA_PRESENT);
+}
+
 /* -------- checks --------------------------------------------------------- */
 
 /* Is there a memmap for any frame? A section that is not there is skipped whole. */
@@ -54,7 +66,7 @@ static bool pageless_has_memmap(unsigned long pfn, unsigned long end)
 
 static int pageless_check(struct pageless_range *range)
 {
-	struct range mappable = mhp_get_pluggable_range(true);
+	struct range mappable = { 0, -1 };
 	phys_addr_t end;
 
 	if (!range->size)
@@ -63,6 +75,9 @@ static int pageless_check(struct pageless_range *range)
 		return pageless_refuse(range, -EINVAL, "not page aligned");
 	if (check_add_overflow(range->start, range->size - 1, &end))
 		return pageless_refuse(range, -EINVAL, "wraps around");
+#ifdef CONFIG_MEMORY_HOTPLUG
+	mappable = mhp_get_pluggable_range(true);
+#endif
 	if (range->start < mappable.start || end > mappable.end)
 		return pageless_refuse(range, -ERANGE, "beyond the linear map");
 	if (region_intersects(range->start, range->size, IORESOURCE_SYSTEM_RAM,
@@ -70,20 +85,12 @@ static int pageless_check(struct pageless_range *range)
 		return pageless_refuse(range, -EBUSY, "overlaps system RAM");
 	if (pageless_has_memmap(PHYS_PFN(range->start), PHYS_PFN(end) + 1))
 		return pageless_refuse(range, -EBUSY, "overlaps memory that has a memmap");
+	if (pageless_overlaps(pageless_start_pfn(range), pageless_nr_pfns(range)))
+		return pageless_refuse(range, -EBUSY, "overlaps another range");
 	return 0;
 }
 
 /* -------- publication ---------------------------------------------------- */
-
-static struct pageless_range *pageless_find(unsigned long pfn)
-{
-	return xa_load(&pageless_ranges, pfn);
-}
-
-static bool pageless_overlaps(unsigned long pfn, unsigned long nr)
-{
-	return xa_find(&pageless_ranges, &pfn, pfn + nr - 1, XA_PRESENT);
-}
 
 static void pageless_erase(struct pageless_range *range)
 {
@@ -175,7 +182,9 @@ EXPORT_SYMBOL_GPL(pageless_range_put);
  * @pfn: the frame
  *
  * The answer may be outdated when it arrives, unless the caller keeps the range.
+ *
  * Context: any.
+ * Return: true if it is.
  */
 bool pageless_pfn(unsigned long pfn)
 {
@@ -193,7 +202,10 @@ EXPORT_SYMBOL_GPL(pageless_pfn);
  * @start: first byte
  * @size: bytes
  *
- * For those who are about to give the span a memmap. Context: any.
+ * For those who are about to give the span a memmap.
+ *
+ * Context: any.
+ * Return: true if one is.
  */
 bool pageless_intersects(phys_addr_t start, phys_addr_t size)
 {
@@ -223,17 +235,15 @@ static int pageless_claim(struct pageless_range *range)
 		.flags = IORESOURCE_MEM | IORESOURCE_BUSY,
 	};
 	if (insert_resource(&iomem_resource, &range->res))
-		return pageless_refuse(range, -EBUSY, "resource is claimed by others");
+		return pageless_refuse(range, -EBUSY, "overlaps a part of a resource");
 	return 0;
 }
 
-/* Everything but publication; undone by pageless_teardown(). */
+/* Everything but publication; undone by pageless_release(). */
 static int pageless_setup(struct pageless_range *range)
 {
 	int err;
 
-	init_completion(&range->idle);
-	INIT_LIST_HEAD(&range->node);
 	/* Reinit: debugfs switches between counting modes. */
 	err = percpu_ref_init(&range->ref, pageless_ref_release,
 			      PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
@@ -254,16 +264,32 @@ err_ref:
 	return err;
 }
 
-/* Nobody finds the range any more: end its last users, then itself. */
-static void pageless_teardown(struct pageless_range *range)
+static void pageless_release(struct pageless_range *range)
 {
-	percpu_ref_kill(&range->ref);
-	if (range->ops && range->ops->revoke)
-		range->ops->revoke(range);
-	pageless_wait_idle(range);
+	lockdep_assert_held(&pageless_lock);
 	pageless_linear_remove(range);
 	remove_resource(&range->res);
 	percpu_ref_exit(&range->ref);
+}
+
+static int pageless_add(struct pageless_range *range)
+{
+	int err;
+
+	err = pageless_check(range);
+	if (err)
+		return err;
+	err = pageless_setup(range);
+	if (err)
+		return err;
+	err = pageless_publish(range);
+	if (err) {
+		/* Somebody may have found a part of it. */
+		percpu_ref_kill(&range->ref);
+		pageless_wait_idle(range);
+		pageless_release(range);
+	}
+	return err;
 }
 
 /**
@@ -277,28 +303,19 @@ static void pageless_teardown(struct pageless_range *range)
  * Context: process context, may sleep. Takes mem_hotplug_lock.
  * Return: 0; -EINVAL for a range that is empty, not page aligned or wraps;
  * -ERANGE when it is not in the reach of the linear map; -EBUSY when it overlaps
- * system RAM, memory with a memmap, another range, or a resource of somebody
- * else; -ENOMEM. A refusal leaves a line in the log.
+ * system RAM, memory with a memmap, another range, what is in the linear map
+ * already, or a part of a resource; -ENOMEM. A refusal leaves a line in the log.
  */
 int pageless_register(struct pageless_range *range)
 {
 	int err;
 
+	init_completion(&range->idle);
+	INIT_LIST_HEAD(&range->node);
 	mutex_lock(&pageless_lock);
-	err = pageless_check(range);
-	if (err)
-		goto out;
-	if (pageless_overlaps(pageless_start_pfn(range), pageless_nr_pfns(range))) {
-		err = pageless_refuse(range, -EBUSY, "overlaps another range");
-		goto out;
-	}
-	err = pageless_setup(range);
-	if (err)
-		goto out;
-	err = pageless_publish(range);
-	if (err)
-		pageless_teardown(range);
-out:
+	mem_hotplug_begin();
+	err = pageless_add(range);
+	mem_hotplug_done();
 	mutex_unlock(&pageless_lock);
 	trace_pageless_register(range, err);
 	return err;
@@ -318,7 +335,16 @@ EXPORT_SYMBOL_GPL(pageless_register);
 void pageless_unregister(struct pageless_range *range)
 {
 	pageless_unpublish(range);
-	pageless_teardown(range);
+	percpu_ref_kill(&range->ref);
+	if (range->ops && range->ops->revoke)
+		range->ops->revoke(range);
+	pageless_wait_idle(range);
+
+	mutex_lock(&pageless_lock);
+	mem_hotplug_begin();
+	pageless_release(range);
+	mem_hotplug_done();
+	mutex_unlock(&pageless_lock);
 	trace_pageless_unregister(range);
 }
 EXPORT_SYMBOL_GPL(pageless_unregister);

@@ -11,6 +11,7 @@
 #include <linux/memremap.h>
 #include <linux/pageless.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 #include <asm/set_memory.h>
 
 /* Leaves room for 4,096 ranges of 2 MiB, and for one of 1 GiB, below the top. */
@@ -242,30 +243,52 @@ static void range_is_found_at_its_edges_only(struct kunit *test)
 
 #define MANY	4096
 
+struct range_work {
+	struct pageless_range range;
+	struct work_struct work;
+};
+
+static void unregister_work(struct work_struct *work)
+{
+	pageless_unregister(&container_of(work, struct range_work, work)->range);
+}
+
 static void many_ranges(struct kunit *test)
 {
 	struct range_fixture *f = test->priv;
-	struct pageless_range *ranges, *found;
+	struct workqueue_struct *wq;
+	struct pageless_range *found;
+	struct range_work *ranges;
 	int i, n;
+
+	/* Each removal waits for RCU: do many at once. */
+	wq = alloc_workqueue("pageless-kunit", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	KUNIT_ASSERT_NOT_NULL(test, wq);
 
 	ranges = kvcalloc(MANY, sizeof(*ranges), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, ranges);
 	for (n = 0; n < MANY; n++) {
 		/* Every other block of 2 MiB, so that none touches its neighbour. */
-		ranges[n] = test_range(f, 2ULL * n * SZ_2M, SZ_2M);
-		if (pageless_register(&ranges[n]))
+		ranges[n].range = test_range(f, 2ULL * n * SZ_2M, SZ_2M);
+		if (pageless_register(&ranges[n].range))
 			break;
 	}
 	KUNIT_EXPECT_EQ(test, n, MANY);
 	for (i = 0; i < n; i++) {
-		found = pageless_range_get(pageless_start_pfn(&ranges[i]) + i % 512);
-		KUNIT_EXPECT_PTR_EQ(test, found, &ranges[i]);
+		unsigned long pfn = pageless_start_pfn(&ranges[i].range);
+
+		found = pageless_range_get(pfn + i % 512);
+		KUNIT_EXPECT_PTR_EQ(test, found, &ranges[i].range);
 		if (found)
 			pageless_range_put(found);
-		KUNIT_EXPECT_FALSE(test, pageless_pfn(pageless_start_pfn(&ranges[i]) + 512));
+		KUNIT_EXPECT_FALSE(test, pageless_pfn(pfn + 512));
 	}
-	while (n--)
-		pageless_unregister(&ranges[n]);
+	while (n--) {
+		INIT_WORK(&ranges[n].work, unregister_work);
+		queue_work(wq, &ranges[n].work);
+	}
+	destroy_workqueue(wq);
+	KUNIT_EXPECT_FALSE(test, pageless_intersects(f->base, TEST_SPAN));
 	kvfree(ranges);
 }
 
@@ -294,7 +317,7 @@ static void removal_waits_for_the_last_reference(struct kunit *test)
 	get_task_struct(task);
 	wake_up_process(task);
 	for (i = 0; i < 1000 && !READ_ONCE(f->revoked); i++)
-		msleep(1);
+		msleep(20);
 
 	/* Not found any more, revoked, and still mapped: we hold it. */
 	KUNIT_EXPECT_EQ(test, f->revoked, 1);

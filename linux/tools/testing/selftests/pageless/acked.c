@@ -51,8 +51,12 @@ static char *map_record(int fd, uint64_t seq, int flags)
 /* SIGBUS at the first store says that the device is gone. */
 static bool store_record(char *p, uint64_t seq)
 {
-	if (!p || dax_try_store(p, 0))
+	if (!p)
 		return false;
+	if (dax_try_store(p, 0)) {
+		errno = EIO;
+		return false;
+	}
 	make_record(p, seq);
 	return true;
 }

@@ -88,7 +88,7 @@ int dax_tmpfile(const char *dir)
 
 	snprintf(path, sizeof(path), "%s/pageless.XXXXXX", dir);
 	fd = mkstemp(path);
-	if (fd < 0 || unlink(path))
+	if (fd < 0 || (!dax.keep && unlink(path)))
 		dax_die("create %s", path);
 	return fd;
 }

@@ -71,6 +71,7 @@ struct dax_env {
 	const char *dir;	/* the directory to test */
 	const char *other;	/* a file without DAX, or NULL */
 	bool check;		/* files in dir must be DAX */
+	bool keep;		/* leave the files there */
 	int gup_errno;		/* of get_user_pages() on a mapping; 0: success */
 };
 
@@ -83,8 +84,9 @@ void dax_init(int argc, char **argv);
 __noreturn __printf(1, 2) void dax_die(const char *fmt, ...);
 
 /*
- * New files, unlinked at once.  dax_create() allocates and fills with pattern
- * 0, dax_create_hole() only sets the size.  Both die if the file is not DAX.
+ * New files, unlinked at once unless dax.keep.  dax_create() allocates and
+ * fills with pattern 0, dax_create_hole() only sets the size.  Both die if the
+ * file is not DAX.
  */
 int dax_create(size_t size);
 int dax_create_hole(size_t size);

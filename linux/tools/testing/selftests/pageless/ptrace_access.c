@@ -114,6 +114,35 @@ TEST_F(map, poke_private_stays_private)
 	expect_child_exits(_metadata, pid);
 }
 
+/*
+ * Copy-on-write by a debugger that has something else, or nothing, at the address:
+ * the rest of the page is the child's.
+ */
+TEST_F(map, poke_private_copies_the_childs_page)
+{
+	char *q;
+	pid_t pid;
+	long word, expected;
+
+	if (!dax.gup_errno)
+		SKIP(return, "with struct pages the kernel copies from the debugger");
+	q = dax_map(self->fd, 0, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, variant->huge);
+	dax_touch(q, MAP_LEN, false);
+	pid = stopped_child(_metadata);
+	ASSERT_EQ(0, munmap(q, MAP_LEN));
+	for (size_t off = 0; off < MAP_LEN; off += PMD_SZ / 2) {
+		ASSERT_EQ(0, poke(pid, q + off + 8)) TH_LOG("%s", strerror(errno));
+		memcpy(&expected, self->p + off, 8);
+		word = peek(pid, q + off);
+		EXPECT_EQ(expected, word);
+		memcpy(&expected, self->p + off + PAGE_SZ - 8, 8);
+		word = peek(pid, q + off + PAGE_SZ - 8);
+		EXPECT_EQ(expected, word);
+	}
+	EXPECT_EQ(-1, dax_file_mismatch(self->fd, 0, MAP_LEN, 0));
+	expect_child_exits(_metadata, pid);
+}
+
 /* A breakpoint in a program that runs from DAX. */
 TEST_F(map, poke_private_read_only_copies)
 {

@@ -4,11 +4,11 @@
  * and fork on DAX files for a while, each verifying its own data.  Races
  * between faults, truncation and writeback show as wrong data or a hang.
  *
- *   stress [-p PROCESSES] [-t THREADS] [-s SECONDS] [--tolerate-loss] DIR
+ *   stress [--processes N] [--threads N] [--seconds S] [--tolerate-loss] DIR
  *
  * Says "ready" when all are at work.  With --tolerate-loss it is load for a
  * device that is taken away: SIGBUS, EIO, ENODEV and their like are counted and
- * are no failure; wrong data still is.
+ * are no failure, wrong data still is; who meets nothing but loss stops early.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +27,7 @@
 #define SLICE		PMD_SZ		/* a thread's own part of its process's file */
 #define PAGES		((int)(SLICE / PAGE_SZ))
 #define UNKNOWN		UINT64_MAX	/* seed of a page that an error left undefined */
+#define ENOUGH		200		/* losses in a row, with no access to data between */
 
 enum { STORE, LOAD, WRITE, READ, MSYNC, FSYNC, PUNCH, REMAP, FORK, TRUNCATE, TOUCH, OPS };
 
@@ -51,6 +52,7 @@ struct worker {
 	char *p;			/* the slice, or NULL */
 	char *tail;
 	unsigned int rand;
+	int lost;			/* losses since data was last accessed */
 	uint64_t next_seed;
 	uint64_t seed[PAGES];
 };
@@ -87,12 +89,14 @@ static bool is_loss(int err)
 }
 
 /* After a call that failed: a loss if that is allowed, else a failure. */
-static void failed_call(const char *what, off_t off)
+static void failed_call(struct worker *w, const char *what, off_t off)
 {
-	if (tolerate_loss && is_loss(errno))
+	if (tolerate_loss && is_loss(errno)) {
 		count(&totals->losses);
-	else
+		w->lost++;
+	} else {
 		fail(what, off, -errno);
+	}
 }
 
 /* Pages of the slice */
@@ -122,6 +126,14 @@ static void store_page(struct worker *w, int page)
 	w->seed[page] = UNKNOWN;
 	dax_fill(w->p + page * PAGE_SZ, PAGE_SZ, w->off + page * PAGE_SZ, seed);
 	w->seed[page] = seed;
+	w->lost = 0;
+}
+
+static void load_page(struct worker *w, int page)
+{
+	dax_load(w->p + page * PAGE_SZ);
+	check_page(w, page, w->p + page * PAGE_SZ);
+	w->lost = 0;
 }
 
 static void write_page(struct worker *w, int page)
@@ -131,10 +143,12 @@ static void write_page(struct worker *w, int page)
 
 	w->seed[page] = UNKNOWN;
 	dax_fill(buf, PAGE_SZ, at, seed);
-	if (pwrite(w->fd, buf, PAGE_SZ, at) == PAGE_SZ)
+	if (pwrite(w->fd, buf, PAGE_SZ, at) == PAGE_SZ) {
 		w->seed[page] = seed;
-	else
-		failed_call("write", at);
+		w->lost = 0;
+		return;
+	}
+	failed_call(w, "write", at);
 }
 
 static void read_page(struct worker *w, int page)
@@ -142,10 +156,12 @@ static void read_page(struct worker *w, int page)
 	off_t at = w->off + page * PAGE_SZ;
 	uint64_t buf[PAGE_SZ / 8];
 
-	if (pread(w->fd, buf, PAGE_SZ, at) == PAGE_SZ)
-		check_page(w, page, buf);
-	else
-		failed_call("read", at);
+	if (pread(w->fd, buf, PAGE_SZ, at) != PAGE_SZ) {
+		failed_call(w, "read", at);
+		return;
+	}
+	check_page(w, page, buf);
+	w->lost = 0;
 }
 
 static void punch_pages(struct worker *w, int page)
@@ -159,7 +175,7 @@ static void punch_pages(struct worker *w, int page)
 	for (int i = 0; i < nr; i++)
 		w->seed[page + i] = UNKNOWN;
 	if (fallocate(w->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, nr * PAGE_SZ)) {
-		failed_call("punch", at);
+		failed_call(w, "punch", at);
 		return;
 	}
 	memset(&w->seed[page], 0, nr * sizeof(w->seed[0]));
@@ -174,7 +190,7 @@ static void remap(struct worker *w)
 	w->p = dax_try_map(w->fd, w->off, SLICE, PROT_READ | PROT_WRITE, MAP_SHARED,
 			   rand_r(&w->rand) % 2);
 	if (!w->p)
-		failed_call("mmap", w->off);
+		failed_call(w, "mmap", w->off);
 }
 
 /* A child sees all of the slice; SIGBUS ends it with status 2. */
@@ -208,7 +224,7 @@ static void truncate_tail(struct worker *w)
 	off_t size = rand_r(&w->rand) % (2 * SLICE);
 
 	if (ftruncate(w->tail_fd, size))
-		failed_call("truncate", size);
+		failed_call(w, "truncate", size);
 }
 
 static void touch_tail(struct worker *w)
@@ -230,7 +246,7 @@ static void do_op(struct worker *w, int op, int page)
 		store_page(w, page);
 		break;
 	case LOAD:
-		check_page(w, page, w->p + page * PAGE_SZ);
+		load_page(w, page);
 		break;
 	case WRITE:
 		write_page(w, page);
@@ -240,11 +256,11 @@ static void do_op(struct worker *w, int op, int page)
 		break;
 	case MSYNC:
 		if (msync(w->p + page * PAGE_SZ, PAGE_SZ, MS_SYNC))
-			failed_call("msync", w->off);
+			failed_call(w, "msync", w->off);
 		break;
 	case FSYNC:
 		if (fsync(w->fd))
-			failed_call("fsync", w->off);
+			failed_call(w, "fsync", w->off);
 		break;
 	case PUNCH:
 		punch_pages(w, page);
@@ -281,10 +297,8 @@ static void step(struct worker *w)
 	int op = pick_op(w);
 
 	if (sigsetjmp(lost_env, 1)) {
-		if (tolerate_loss)
-			count(&totals->losses);
-		else
-			fail("SIGBUS", w->off, op);
+		errno = EIO;
+		failed_call(w, "SIGBUS", w->off);
 		return;
 	}
 	do_op(w, op, rand_r(&w->rand) % PAGES);
@@ -300,7 +314,7 @@ static void *work(void *arg)
 			  rand_r(&w->rand) % 2);
 	remap(w);
 	__atomic_add_fetch(&totals->working, 1, __ATOMIC_RELAXED);
-	while (time(NULL) < end_time)
+	while (time(NULL) < end_time && w->lost < ENOUGH)
 		step(w);
 	return NULL;
 }
@@ -350,12 +364,15 @@ static void run(int processes, int threads)
 
 int main(int argc, char **argv)
 {
-	int processes = 4, threads = 4, seconds = 10, opt;
 	static const struct option options[] = {
+		{ "processes", required_argument, NULL, 'p' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "seconds", required_argument, NULL, 's' },
 		{ "tolerate-loss", no_argument, NULL, 'L' },
 		{ "no-dax-check", no_argument, NULL, 'N' },
 		{ 0 }
 	};
+	int processes = 4, threads = 4, seconds = 10, opt;
 
 	while ((opt = getopt_long(argc, argv, "p:t:s:", options, NULL)) != -1) {
 		if (opt == 'p')
@@ -368,6 +385,8 @@ int main(int argc, char **argv)
 			tolerate_loss = true;
 		else if (opt == 'N')
 			setenv("PAGELESS_NO_DAX_CHECK", "1", 1);
+		else
+			return KSFT_FAIL;
 	}
 	ksft_print_header();
 	dax_init(argc - optind + 1, argv + optind - 1);
