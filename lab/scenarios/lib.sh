@@ -49,23 +49,50 @@ logged() {
 	if log_since | grep -qE -- "$2"; then ok "$1"; else not_ok "$1: not in the log: $2"; fi
 }
 
-# program GROUP NAME ARG...: run a selftest, pass its test points on under the group's name.
-program() {
-	local group=$1 name=$2 status=0 out=/run/program.out n
-	shift 2
-	timeout "${PROGRAM_TIMEOUT:-120}" "$programs/$name" "$@" >"$out" 2>&1 </dev/null || status=$?
+# run_program NAME ARG...: run a selftest, leave what it says and how it ended.
+run_program() {
+	local name=$1 status=0 start=$SECONDS
+	shift
+	timeout "${PROGRAM_TIMEOUT:-120}" "$programs/$name" "$@" >"/run/$name.out" 2>&1 </dev/null || status=$?
+	echo "$status $((SECONDS - start))" >"/run/$name.end"
+}
+
+# report_program GROUP NAME: pass its test points on under the group's name.
+report_program() {
+	local group=$1 name=$2 out=/run/$2.out status seconds line n
+	read -r status seconds <"/run/$name.end"
 	n=$(grep -cE '^(not )?ok ' "$out")
 	while read -r line; do
 		point "$(sed -E "s,^((not )?ok) [0-9]+ (- )?,\1 - $group: $name: ," <<<"$line")"
 	done < <(grep -E '^(not )?ok ' "$out")
+	echo "# $group: $name: $seconds s"
 	if grep -q '^not ok' "$out"; then
-		sed 's/^/# /' "$out" | tail -n 60
-	elif [ $status -eq 4 ]; then
+		sed 's/^/# /' "$out" | grep -vE '^# (ok|#  RUN|#            OK)' | tail -n 60
+	elif [ "$status" -eq 4 ]; then
 		[ "$n" -gt 0 ] || skip "$group: $name" "$(grep -iE 'skip' "$out" | head -n 1)"
-	elif [ $status -ne 0 ] || [ "$n" -eq 0 ]; then
+	elif [ "$status" -ne 0 ] || [ "$n" -eq 0 ]; then
 		not_ok "$group: $name (status $status, $n test points)"
 		sed 's/^/# /' "$out" | tail -n 40
 	fi
+}
+
+# program GROUP NAME ARG...: run a selftest and report it.
+program() {
+	run_program "${@:2}"
+	report_program "$1" "$2"
+}
+
+# all_programs GROUP ARG...: the selftests without a scenario of their own, as many at a
+# time as there are CPUs.
+all_programs() {
+	local group=$1 names p
+	shift
+	names=$(cd "$programs" && find . -maxdepth 1 -type f -perm -1 -printf '%f\n' | grep -vE '\.' |
+		grep -vxE 'dax_flag|quota|hwpoison|stress|acked|probe_mapping|stale_mapping|fail_nth' | sort)
+	export -f run_program
+	export programs
+	xargs -P "$(nproc)" -I '{}' "$BASH" -c 'run_program "$0" "$@"' '{}' "$@" <<<"$names"
+	for p in $names; do report_program "$group" "$p"; done
 }
 
 # ---- namespaces -------------------------------------------------------------
