@@ -97,9 +97,9 @@ all_programs() {
 
 # ---- namespaces -------------------------------------------------------------
 
-# namespace MODE REGION: make one, print its block device.
+# namespace MODE REGION [SIZE]: make one, print its block device.
 namespace() {
-	local args=(-m "$1" -r "$2" -f)
+	local args=(-m "$1" -r "$2" ${3:+-s "$3"} -f)
 	[ "$1" != fsdax ] || args+=(-M mem)
 	ndctl create-namespace "${args[@]}" 2>/run/ndctl.err |
 		sed -n 's/.*"blockdev":"\([^"]*\)".*/\/dev\/\1/p'
