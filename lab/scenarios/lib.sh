@@ -82,16 +82,16 @@ program() {
 	report_program "$1" "$2"
 }
 
-# all_programs GROUP ARG...: the selftests without a scenario of their own, as many at a
-# time as there are CPUs.
+# all_programs GROUP DIR OTHER: the selftests without a scenario of their own, as many at a
+# time as there are CPUs, each CPU with an OTHER0, OTHER1, ... of its own.
 all_programs() {
 	local group=$1 names p
-	shift
 	names=$(cd "$programs" && find . -maxdepth 1 -type f -perm -1 -printf '%f\n' | grep -vE '\.' |
 		grep -vxE 'dax_flag|quota|hwpoison|stress|acked|probe_mapping|stale_mapping|fail_nth' | sort)
 	export -f run_program
 	export programs
-	xargs -P "$(nproc)" -I '{}' "$BASH" -c 'run_program "$0" "$@"' '{}' "$@" <<<"$names"
+	xargs -P "$(nproc)" --process-slot-var=SLOT -I '{}' \
+		"$BASH" -c 'PAGELESS_OTHER=$2$SLOT run_program "$0" "$1" "$2$SLOT"' '{}' "$2" "$3" <<<"$names"
 	for p in $names; do report_program "$group" "$p"; done
 }
 
@@ -133,7 +133,7 @@ make_fs() {
 	xfs)		mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=1,rmapbt=0 "$2" ;;
 	xfs-noreflink)	mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=0,rmapbt=0 "$2" ;;
 	xfs-rmap)	mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=1,rmapbt=1 "$2" ;;
-	ext4)		mkfs.ext4 -q -F -b 4096 -O quota -E "stride=512,stripe_width=512,nodiscard" "$2" ;;
+	ext4)		mkfs.ext4 -q -F -b 4096 -E "stride=512,stripe_width=512,nodiscard" "$2" ;;
 	ext2)		mkfs.ext2 -q -F -b 4096 "$2" ;;
 	*)		bail "no such file system: $1" ;;
 	esac

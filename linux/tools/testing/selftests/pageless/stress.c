@@ -85,7 +85,7 @@ static void on_sigbus(int sig)
 static bool is_loss(int err)
 {
 	return err == EIO || err == ENODEV || err == ENXIO || err == EROFS || err == ESHUTDOWN ||
-	       err == EUCLEAN || err == ENOMEDIUM;
+	       err == EUCLEAN || err == EBADMSG || err == ENOMEDIUM;
 }
 
 /* After a call that failed: a loss if that is allowed, else a failure. */
