@@ -17,13 +17,14 @@
  *
  *	register				unregister
  *	--------				----------
- *	check, claim resource   1		2  release resource
- *	memory type             |		^  memory type
- *	KASAN shadow            |		|  KASAN shadow
- *	linear map              |		|  linear map
- *	percpu_ref              |		|  wait for the last reference
+ *	check                   |		^  percpu_ref
+ *	percpu_ref              |		|  release resource
+ *	claim resource          |		|  memory type
+ *	memory type             |		|  KASAN shadow
+ *	KASAN shadow            |		|  linear map
+ *	linear map              |		|  wait for the last reference
  *	                        |		|  ops->revoke(): user mappings
- *	publish in the xarray   v  last		1  unpublish, grace period, kill ref
+ *	publish in the xarray   v  last		|  unpublish, grace period, kill ref
  */
 #ifndef _MM_PAGELESS_H
 #define _MM_PAGELESS_H
