@@ -122,8 +122,30 @@ kind_of() {
 	fi
 }
 
-# kB of DRAM that are not free or page cache.
-dram_used() { awk '/^MemTotal|^MemAvailable/ { v[$1] = $2 } END { print v["MemTotal:"] - v["MemAvailable:"] }' /proc/meminfo; }
+tracing=/sys/kernel/tracing
+
+# trace_event EVENT 0|1: of an event or of a whole subsystem.
+trace_event() {
+	mountpoint -q $tracing || mount -t tracefs tracefs $tracing
+	echo "$2" >"$tracing/events/$1/enable"
+}
+
+# dram_of FUNCTION COMMAND...: run COMMAND, print how many kB of pages were allocated below FUNCTION.
+# A difference of MemFree would count the pages that wait on the CPUs' lists, up to some MB.
+dram_of() {
+	local function=$1
+	shift
+	trace_event kmem/mm_page_alloc 1
+	echo >$tracing/trace
+	echo 1 >$tracing/options/stacktrace
+	"$@" >&2
+	trace_event kmem/mm_page_alloc 0
+	echo 0 >$tracing/options/stacktrace
+	awk -v below="$function" '
+		match($0, /mm_page_alloc:.* order=[0-9]+/) { order = substr($0, RSTART, RLENGTH); sub(/.*=/, "", order) }
+		$1 == "=>" && $2 ~ "^" below "([+.]|$)" { pages += 2 ^ order; order = 0 }
+		END { print pages * 4 }' $tracing/trace
+}
 
 # ---- file systems -----------------------------------------------------------
 
