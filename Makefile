@@ -9,7 +9,7 @@ run: setup tree programs		## set up, boot, show the main job
 	@lab/demo
 
 test: setup tree programs		## everything, on the release and the debug kernel
-	@for k in release debug off i386; do scripts/kernel $$k || exit; done
+	@for k in release debug stock off i386; do scripts/kernel $$k || exit; done
 	@scripts/test
 
 soak: setup tree programs		## the long form: more combinations, 210 removals under load
