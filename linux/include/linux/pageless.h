@@ -8,7 +8,7 @@
 
 #include <linux/completion.h>
 #include <linux/fs.h>
-#include <linux/highmem.h>
+#include <linux/highmem-pfn.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/list.h>
@@ -87,6 +87,7 @@ struct pageless_range *pageless_range_get(unsigned long pfn);
 void pageless_range_put(struct pageless_range *range);
 bool pageless_pfn(unsigned long pfn);
 bool pageless_intersects(phys_addr_t start, phys_addr_t size);
+bool pageless_same_range(unsigned long a, unsigned long b);
 
 int pageless_memory_failure(unsigned long pfn, int mf_flags);
 
@@ -165,6 +166,11 @@ static inline bool pageless_intersects(phys_addr_t start, phys_addr_t size)
 	return false;
 }
 
+static inline bool pageless_same_range(unsigned long a, unsigned long b)
+{
+	return false;
+}
+
 static inline int pageless_memory_failure(unsigned long pfn, int mf_flags)
 {
 	return -ENXIO;
@@ -198,34 +204,5 @@ static inline bool file_is_pageless(const struct file *file)
 }
 
 #endif /* CONFIG_PAGELESS */
-
-#ifdef CONFIG_PAGELESS_DEBUG
-void pageless_check_pfn(unsigned long pfn);
-#else
-static inline void pageless_check_pfn(unsigned long pfn)
-{
-}
-#endif
-
-/**
- * kmap_local_pfn_t() - kernel address of a frame, page-backed or page-less
- * @pfn: the frame
- *
- * The counterpart of kmap_local_page(); undo it with kunmap_local(), in reverse
- * order. For a page-less frame it is one add, for any number of ranges, because
- * ranges are in the linear map. It takes no reference: the caller holds the
- * range by a reference, by a pin or by dax_read_lock().
- *
- * Context: any. The address is valid in the calling context only.
- * Return: the address of the first byte of the frame.
- */
-static inline void *kmap_local_pfn_t(pfn_t pfn)
-{
-	if (pfn_t_pageless(pfn)) {
-		pageless_check_pfn(pfn_t_to_pfn(pfn));
-		return __va(pfn_t_to_phys(pfn));
-	}
-	return kmap_local_page(pfn_to_page(pfn_t_to_pfn(pfn)));
-}
 
 #endif /* _LINUX_PAGELESS_H */

@@ -212,6 +212,29 @@ bool pageless_intersects(phys_addr_t start, phys_addr_t size)
 	return pageless_overlaps(PHYS_PFN(start), PFN_UP(start + size) - PHYS_PFN(start));
 }
 
+/**
+ * pageless_same_range() - may two frames be named by one segment?
+ * @a: a frame
+ * @b: another frame
+ *
+ * Two ranges may touch, but they come and go alone.
+ *
+ * Context: any.
+ * Return: true if the same published range has both.
+ */
+bool pageless_same_range(unsigned long a, unsigned long b)
+{
+	struct pageless_range *range;
+	bool same;
+
+	rcu_read_lock();
+	range = pageless_find(a);
+	same = range && (a == b || range == pageless_find(b));
+	rcu_read_unlock();
+	return same;
+}
+EXPORT_SYMBOL_GPL(pageless_same_range);
+
 #ifdef CONFIG_PAGELESS_DEBUG
 /**
  * pageless_check_pfn() - warn when a page-less frame is used without its range
