@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Pageless: two commands, `make run` and `make test`; `make help` names the others.
 
-.PHONY: run test soak shell setup tree kernel programs patches lint help
+.PHONY: run test soak shell setup tree kernel programs patches lint bench compile-check help
 .DEFAULT_GOAL := help
 
 run: setup tree programs		## set up, boot, show the main job
@@ -32,11 +32,18 @@ kernel: setup tree			## build a kernel (KERNEL=release)
 programs: tree
 	@$(MAKE) -s -C build/linux/tools/testing/selftests/pageless OUTPUT=$(CURDIR)/build/selftests
 
+bench: setup tree			## instructions of I/O and faults, stock and release
+	@for k in stock release; do scripts/kernel $$k || exit; done
+	@bench/compare stock release
+
 patches:				## export the commits of build/linux to patches/
 	@scripts/patches
 
 lint: tree				## checkpatch, kernel-doc, shellcheck, the layout
 	@scripts/lint
 
+compile-check: tree			## compile what patches touch for each machine, compare sizes
+	@scripts/compile-check
+
 help:
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile

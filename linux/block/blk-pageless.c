@@ -10,8 +10,10 @@
  *	                                    |
  *	                                  driver
  *
- * Forward progress: the reserve of pages is as large as one chunk; who waits for it
- * waits alone, and has no bio on current->bio_list that may hold a part of it.
+ * Forward progress: the reserve of pages is as large as one chunk, and who waits
+ * for it waits alone. The rest of a bio is looked at again when all that the driver
+ * made of the chunk has been submitted, so nobody waits for pages that he holds. One
+ * reserve serves all queues: without memory, the slowest sets the pace.
  */
 #include <linux/bio.h>
 #include <linux/blk-crypto.h>
@@ -20,7 +22,8 @@
 #include <linux/mempool.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit.h>
-#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "blk.h"
 #include "blk-cgroup.h"
@@ -33,24 +36,27 @@
  * struct blk_bounce - a part of a page-less bio and its copy in ordinary memory
  * @orig: the bio that was submitted
  * @iter: the part of @orig
+ * @work: copies what was read
  * @bio: the copy, each page filled from its start
  */
 struct blk_bounce {
 	struct bio *orig;
 	struct bvec_iter iter;
+	struct work_struct work;
 	struct bio bio;		/* last: the bio set puts bvecs behind it */
 };
 
 static struct bio_set blk_bounce_bios;
 static mempool_t blk_bounce_pages;
+static struct workqueue_struct *blk_bounce_wq;
 static DEFINE_MUTEX(blk_bounce_lock);	/* held by who waits for blk_bounce_pages */
 
-static bool bio_has_pageless(const struct bio *bio)
+static bool bio_has_pageless(struct bio *bio)
 {
 	struct bvec_iter iter;
 	struct bio_vec bv;
 
-	if (!bio_has_data((struct bio *)bio))
+	if (!bio_has_data(bio))
 		return false;
 	bio_for_each_bvec(bv, bio, iter)
 		if (bvec_pageless(&bv))
@@ -77,11 +83,15 @@ static void blk_bounce_free_pages(struct bio *bio)
 	bio->bi_iter.bi_size = 0;
 }
 
+/* The reserve is for chunks; what is larger may fail. */
 static bool blk_bounce_alloc_pages(struct bio *bio, unsigned int size, gfp_t gfp)
 {
+	bool reserved = size <= BLK_BOUNCE_SIZE;
+
 	while (size) {
 		unsigned int len = min_t(unsigned int, size, PAGE_SIZE);
-		struct page *page = mempool_alloc(&blk_bounce_pages, gfp);
+		struct page *page = reserved ? mempool_alloc(&blk_bounce_pages, gfp) :
+					       alloc_page(gfp);
 
 		if (!page) {
 			blk_bounce_free_pages(bio);
@@ -93,6 +103,26 @@ static bool blk_bounce_alloc_pages(struct bio *bio, unsigned int size, gfp_t gfp
 	return true;
 }
 
+/* From persistent memory, which may be poisoned. */
+static bool blk_bounce_copy_in(struct bio *bio, struct blk_bounce *bounce)
+{
+	struct bvec_iter to = bio->bi_iter, from = bounce->iter;
+	unsigned long left = 0;
+
+	while (from.bi_size && !left) {
+		struct bio_vec dst = bio_iter_iovec(bio, to);
+		struct bio_vec src = bio_iter_iovec(bounce->orig, from);
+		unsigned int len = min(dst.bv_len, src.bv_len);
+		void *src_mem = bvec_kmap_local(&src);
+
+		left = copy_mc_to_kernel(bvec_virt(&dst), src_mem, len);
+		kunmap_local(src_mem);
+		bio_advance_iter_single(bio, &to, len);
+		bio_advance_iter_single(bounce->orig, &from, len);
+	}
+	return !left;
+}
+
 /* -------- a chunk ---------------------------------------------------------- */
 
 static void blk_bounce_free(struct blk_bounce *bounce)
@@ -101,22 +131,37 @@ static void blk_bounce_free(struct blk_bounce *bounce)
 	bio_put(&bounce->bio);
 }
 
+static void blk_bounce_end(struct blk_bounce *bounce)
+{
+	struct bio *orig = bounce->orig;
+
+	if (bounce->bio.bi_status && !orig->bi_status)
+		orig->bi_status = bounce->bio.bi_status;
+	blk_bounce_free(bounce);
+	bio_endio(orig);
+}
+
+static void blk_bounce_copy_out(struct work_struct *work)
+{
+	struct blk_bounce *bounce = container_of(work, struct blk_bounce, work);
+	struct bvec_iter from = { .bi_size = bounce->iter.bi_size };
+
+	bio_copy_data_iter(bounce->orig, &bounce->iter, &bounce->bio, &from);
+	blk_bounce_end(bounce);
+}
+
 static void blk_bounce_end_io(struct bio *bio)
 {
 	struct blk_bounce *bounce = container_of(bio, struct blk_bounce, bio);
-	struct bvec_iter from = { .bi_size = bounce->iter.bi_size };
-	struct bio *orig = bounce->orig;
 
-	if (bio->bi_status) {
-		if (!orig->bi_status)
-			orig->bi_status = bio->bi_status;
-	} else if (bio_op(bio) == REQ_OP_READ) {
-		bio_copy_data_iter(orig, &bounce->iter, bio, &from);
-	} else if (bio_op(bio) == REQ_OP_ZONE_APPEND) {
-		orig->bi_iter.bi_sector = bio->bi_iter.bi_sector;
+	if (!bio->bi_status && bio_op(bio) == REQ_OP_READ) {
+		/* Slow memory: not in an interrupt. */
+		queue_work(blk_bounce_wq, &bounce->work);
+		return;
 	}
-	blk_bounce_free(bounce);
-	bio_endio(orig);
+	if (bio_op(bio) == REQ_OP_ZONE_APPEND)
+		bounce->orig->bi_iter.bi_sector = bio->bi_iter.bi_sector;
+	blk_bounce_end(bounce);
 }
 
 /* What a driver may look at in @orig, it finds in @bio. */
@@ -127,7 +172,13 @@ static int blk_bounce_inherit(struct bio *bio, struct bio *orig, gfp_t gfp)
 	bio->bi_write_hint = orig->bi_write_hint;
 	if (bio_flagged(orig, BIO_REMAPPED))
 		bio_set_flag(bio, BIO_REMAPPED);
+	/* Accounted and throttled as a part of @orig, whatever becomes of it. */
+	if (bio_flagged(orig, BIO_CGROUP_ACCT))
+		bio_set_flag(bio, BIO_CGROUP_ACCT);
+	if (bio_flagged(orig, BIO_BPS_THROTTLED))
+		bio_set_flag(bio, BIO_BPS_THROTTLED);
 	bio_clone_blkg_association(bio, orig);
+	blkcg_bio_issue_init(bio);
 	if (bio_crypt_clone(bio, orig, gfp) < 0)
 		return -ENOMEM;
 	if (bio_integrity(orig)) {
@@ -141,7 +192,6 @@ static int blk_bounce_inherit(struct bio *bio, struct bio *orig, gfp_t gfp)
 static struct bio *blk_bounce_chunk(struct bio *orig, unsigned int size, gfp_t gfp)
 {
 	struct blk_bounce *bounce;
-	struct bvec_iter from, to;
 	struct bio *bio;
 
 	/* The submitter of a polled bio polls a cookie that this one does not set. */
@@ -153,16 +203,12 @@ static struct bio *blk_bounce_chunk(struct bio *orig, unsigned int size, gfp_t g
 	bounce->orig = orig;
 	bounce->iter = orig->bi_iter;
 	bounce->iter.bi_size = size;
+	INIT_WORK(&bounce->work, blk_bounce_copy_out);
 	if (!blk_bounce_alloc_pages(bio, size, gfp))
 		goto err_put;
 	if (blk_bounce_inherit(bio, orig, gfp))
 		goto err_pages;
 	bio->bi_end_io = blk_bounce_end_io;
-	if (op_is_write(bio_op(bio))) {
-		from = bounce->iter;
-		to = bio->bi_iter;
-		bio_copy_data_iter(bio, &to, orig, &from);
-	}
 	return bio;
 
 err_pages:
@@ -172,20 +218,33 @@ err_put:
 	return NULL;
 }
 
-static struct bio *blk_bounce_chunk_wait(struct bio *orig, unsigned int size)
+static struct bio *blk_bounce_get_chunk(struct bio *orig, unsigned int size)
 {
 	struct bio *bio;
 
+	bio = blk_bounce_chunk(orig, size, GFP_NOWAIT | __GFP_NOWARN);
+	if (bio || (orig->bi_opf & REQ_NOWAIT))
+		return bio;
 	mutex_lock(&blk_bounce_lock);
 	bio = blk_bounce_chunk(orig, size, GFP_NOIO);
 	mutex_unlock(&blk_bounce_lock);
 	return bio;
 }
 
-static void blk_bounce_fail(struct bio *orig, blk_status_t status)
+/* What cannot be had in one piece, and must be. */
+static blk_status_t blk_bounce_check(struct bio *orig, unsigned int size)
 {
-	orig->bi_status = status;
-	bio_endio(orig);
+	unsigned int nr_pages = DIV_ROUND_UP(size, PAGE_SIZE);
+
+	/* Its zone has admitted it as it is. */
+	if (bio_flagged(orig, BIO_ZONE_WRITE_PLUGGING))
+		return BLK_STS_IOERR;
+	if (bio_op(orig) == REQ_OP_ZONE_APPEND &&
+	    nr_pages > queue_max_segments(bdev_get_queue(orig->bi_bdev)))
+		return BLK_STS_NOTSUPP;
+	if (nr_pages > BIO_MAX_VECS)
+		return orig->bi_opf & REQ_NOWAIT ? BLK_STS_AGAIN : BLK_STS_NOTSUPP;
+	return BLK_STS_OK;
 }
 
 /* -------- interface --------------------------------------------------------- */
@@ -193,71 +252,77 @@ static void blk_bounce_fail(struct bio *orig, blk_status_t status)
 /**
  * blk_pageless_bounce() - replace a page-less bio by a copy in ordinary memory
  * @orig: a bio with BIO_PAGELESS for a queue without BLK_FEAT_PAGELESS
+ * @rest: set to @orig if it is larger than a chunk, or to NULL; to be submitted
+ *	after the bio that is returned, and after what the driver makes of that
  *
- * When @orig is larger than a chunk, the rest of it is put on current->bio_list.
  * @orig ends when all its parts have. A polled bio ends by interrupt. A bio that
  * must not wait and one that must not be split are copied whole or end with
- * BLK_STS_AGAIN or BLK_STS_RESOURCE, and above 1 MiB with BLK_STS_NOTSUPP.
+ * BLK_STS_AGAIN or BLK_STS_RESOURCE, and above 1 MiB with BLK_STS_NOTSUPP. When
+ * the memory is poisoned, a write ends with BLK_STS_IOERR.
  *
  * Context: process context, below submit_bio_noacct(); may sleep.
  * Return: the bio to submit in its place: @orig itself if it names no page-less
- * memory, or NULL when it has ended or waits on current->bio_list.
+ * memory, or NULL when it has ended.
  */
-struct bio *blk_pageless_bounce(struct bio *orig)
+struct bio *blk_pageless_bounce(struct bio *orig, struct bio **rest)
 {
-	struct request_queue *q = bdev_get_queue(orig->bi_bdev);
 	unsigned int size = orig->bi_iter.bi_size;
+	blk_status_t status;
 	struct bio *bio;
 
-	if (!bio_has_pageless(orig))
+	*rest = NULL;
+	if (!bio_has_pageless(orig)) {
+		bio_clear_flag(orig, BIO_PAGELESS);
 		return orig;
+	}
 	if (bio_may_be_split(orig))
 		size = min_t(unsigned int, size, BLK_BOUNCE_SIZE);
-	if (DIV_ROUND_UP(size, PAGE_SIZE) > BIO_MAX_VECS) {
-		blk_bounce_fail(orig, BLK_STS_NOTSUPP);
-		return NULL;
-	}
+	status = blk_bounce_check(orig, size);
+	if (status)
+		goto fail;
 
-	bio = blk_bounce_chunk(orig, size, GFP_NOWAIT | __GFP_NOWARN);
-	if (!bio && (orig->bi_opf & REQ_NOWAIT)) {
-		blk_bounce_fail(orig, BLK_STS_AGAIN);
-		return NULL;
-	}
-	if (!bio && size > BLK_BOUNCE_SIZE) {
-		pr_warn_ratelimited("%pg: no memory to bounce %u bytes in one piece\n",
-				    orig->bi_bdev, size);
-		blk_bounce_fail(orig, BLK_STS_RESOURCE);
-		return NULL;
-	}
-	if (!bio && !bio_list_empty(&current->bio_list[0])) {
-		/* They may be parts of a bounce bio: let them go first. */
-		bio_list_add(&current->bio_list[0], orig);
-		return NULL;
-	}
+	status = orig->bi_opf & REQ_NOWAIT ? BLK_STS_AGAIN : BLK_STS_RESOURCE;
+	bio = blk_bounce_get_chunk(orig, size);
 	if (!bio)
-		bio = blk_bounce_chunk_wait(orig, size);
-	if (!bio) {
-		blk_bounce_fail(orig, BLK_STS_RESOURCE);
-		return NULL;
+		goto fail;
+	if (op_is_write(bio_op(bio)) &&
+	    !blk_bounce_copy_in(bio, container_of(bio, struct blk_bounce, bio))) {
+		blk_bounce_free(container_of(bio, struct blk_bounce, bio));
+		status = BLK_STS_IOERR;
+		goto fail;
 	}
-	atomic_long_inc(&q->pageless_bounced);
+	atomic_long_inc(&bdev_get_queue(orig->bi_bdev)->pageless_bounced);
 	if (size < orig->bi_iter.bi_size) {
 		bio_inc_remaining(orig);
 		bio_advance(orig, size);
-		/* Accounted, throttled and checked as a whole already. */
-		bio_list_add(&current->bio_list[0], orig);
+		*rest = orig;
 	}
 	return bio;
+
+fail:
+	if (status != BLK_STS_AGAIN)
+		pr_warn_ratelimited("%pg: cannot bounce %u page-less bytes: %d\n",
+				    orig->bi_bdev, size, blk_status_to_errno(status));
+	orig->bi_status = status;
+	if (status == BLK_STS_AGAIN)
+		bio_set_flag(orig, BIO_QUIET);
+	bio_endio(orig);
+	return NULL;
 }
 
 static int __init blk_pageless_init(void)
 {
 	int err;
 
-	err = mempool_init_page_pool(&blk_bounce_pages, BLK_BOUNCE_PAGES, 0);
+	blk_bounce_wq = alloc_workqueue("blk_bounce", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	if (!blk_bounce_wq)
+		panic("Failed to create blk_bounce workqueue\n");
+	err = mempool_init_page_pool(&blk_bounce_pages, BLK_BOUNCE_PAGES, 0) ?:
+	      bioset_init(&blk_bounce_bios, BIO_POOL_SIZE,
+			  offsetof(struct blk_bounce, bio), BIOSET_NEED_BVECS) ?:
+	      bioset_integrity_create(&blk_bounce_bios, BIO_POOL_SIZE);
 	if (err)
-		return err;
-	return bioset_init(&blk_bounce_bios, BIO_POOL_SIZE,
-			   offsetof(struct blk_bounce, bio), BIOSET_NEED_BVECS);
+		panic("Failed to reserve memory for page-less I/O\n");
+	return 0;
 }
 subsys_initcall(blk_pageless_init);
