@@ -8,13 +8,9 @@
 #include <linux/device.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
-#include <linux/ioport.h>
-#include <linux/memory_hotplug.h>
-#include <linux/pageless.h>
 #include <linux/scatterlist.h>
-#include <linux/sizes.h>
 #include <linux/swiotlb.h>
-#include <linux/vmalloc.h>
+#include "backed_range.h"
 
 #define NR_FRAMES	4
 #define FILL		0x5a
@@ -29,44 +25,10 @@ struct dma_fixture {
 
 /* -------- a device and a page-less range that has memory ------------------- */
 
-static phys_addr_t unused_addresses(struct kunit *test)
-{
-	phys_addr_t base, end = mhp_get_pluggable_range(true).end;
-
-	/* From 512 GiB on: above the RAM of the lab's small machines, and above 4 GiB. */
-	for (base = 512ULL * SZ_1G; base < end - SZ_1G; base += SZ_1G)
-		if (region_intersects(base, SZ_1G, 0, IORES_DESC_NONE) == REGION_DISJOINT)
-			return base;
-	kunit_skip(test, "no free physical addresses");
-	return 0;
-}
-
-/*
- * Nothing is behind the physical addresses of the range, and swiotlb reads and
- * writes it, so its addresses in the linear map are made to reach pages.
- */
-static void back_range(struct kunit *test, struct dma_fixture *f)
-{
-	unsigned long addr = (unsigned long)__va(f->range.start);
-	int i;
-
-	vunmap_range(addr, addr + f->range.size);
-	for (i = 0; i < NR_FRAMES; i++, addr += PAGE_SIZE) {
-		f->pages[i] = alloc_page(GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, f->pages[i]);
-		memset(page_address(f->pages[i]), FILL, PAGE_SIZE);
-		KUNIT_ASSERT_EQ(test, 0, vmap_page_range(addr, addr + PAGE_SIZE,
-							 page_to_phys(f->pages[i]), PAGE_KERNEL));
-	}
-}
-
 static int dma_test_init(struct kunit *test)
 {
 	struct dma_fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-	struct pageless_range range = {
-		.name = "kunit",
-		.nid = NUMA_NO_NODE,
-	};
+	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	test->priv = f;
@@ -76,29 +38,19 @@ static int dma_test_init(struct kunit *test)
 	f->page = alloc_pages(GFP_KERNEL | __GFP_ZERO, 1);
 	KUNIT_ASSERT_NOT_NULL(test, f->page);
 
-	range.start = unused_addresses(test);
-	range.size = NR_FRAMES * PAGE_SIZE;
-	f->range = range;
-	if (pageless_register(&f->range)) {
-		f->range.size = 0;
-		KUNIT_FAIL_AND_ABORT(test, "no page-less range");
-	}
-	back_range(test, f);
+	backed_range_register(test, &f->range, f->pages, NR_FRAMES);
+	for (i = 0; i < NR_FRAMES; i++)
+		memset(page_address(f->pages[i]), FILL, PAGE_SIZE);
 	return 0;
 }
 
 static void dma_test_exit(struct kunit *test)
 {
 	struct dma_fixture *f = test->priv;
-	int i;
 
 	if (!f)
 		return;
-	if (f->range.size)
-		pageless_unregister(&f->range);
-	for (i = 0; i < NR_FRAMES; i++)
-		if (f->pages[i])
-			__free_page(f->pages[i]);
+	backed_range_unregister(&f->range, f->pages, NR_FRAMES);
 	if (f->page)
 		__free_pages(f->page, 1);
 }

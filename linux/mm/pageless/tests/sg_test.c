@@ -8,14 +8,10 @@
 #include <crypto/skcipher.h>
 #include <kunit/test.h>
 #include <linux/bvec.h>
-#include <linux/ioport.h>
-#include <linux/memory_hotplug.h>
-#include <linux/pageless.h>
 #include <linux/scatterlist.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
-#include <linux/vmalloc.h>
+#include "backed_range.h"
 
 #define NR_PAGES	8
 #define LARGEST_PFN	((unsigned long)~PFN_FLAGS_MASK)
@@ -42,62 +38,20 @@ static int sg_test_init(struct kunit *test)
 static void sg_test_exit(struct kunit *test)
 {
 	struct sg_fixture *f = test->priv;
-	int i;
 
 	if (!f)
 		return;
 	sg_free_table(&f->table);
-	if (f->range.size)
-		pageless_unregister(&f->range);
-	for (i = 0; i < NR_PAGES; i++)
-		if (f->pages[i])
-			__free_page(f->pages[i]);
+	backed_range_unregister(&f->range, f->pages, NR_PAGES);
 }
 
-static phys_addr_t unused_addresses(struct kunit *test)
-{
-	phys_addr_t base, end = mhp_get_pluggable_range(true).end;
-
-	/* From 512 GiB on: above the RAM and the NVDIMMs of the lab's small machines. */
-	for (base = 512ULL * SZ_1G; base < end - SZ_1G; base += SZ_1G)
-		if (region_intersects(base, SZ_1G, 0, IORES_DESC_NONE) == REGION_DISJOINT)
-			return base;
-	kunit_skip(test, "no free physical addresses");
-	return 0;
-}
-
-/*
- * Nothing is behind the physical addresses of the range, so its addresses in the
- * linear map are made to reach ordinary pages, in reverse order. The frames stay
- * page-less, and unregistering unmaps whatever is there.
- */
 static void test_range(struct kunit *test)
 {
 	struct sg_fixture *f = test->priv;
-	struct pageless_range range = {
-		.start = unused_addresses(test) + PAGE_SIZE,
-		.size = NR_PAGES * PAGE_SIZE,
-		.name = "kunit",
-		.nid = NUMA_NO_NODE,
-	};
-	unsigned long addr = (unsigned long)__va(range.start);
-	int i;
 
 	f->dram = kunit_kzalloc(test, NR_PAGES * PAGE_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f->dram);
-	for (i = NR_PAGES - 1; i >= 0; i--) {
-		f->pages[i] = alloc_page(GFP_KERNEL | __GFP_ZERO);
-		KUNIT_ASSERT_NOT_NULL(test, f->pages[i]);
-	}
-	f->range = range;
-	if (pageless_register(&f->range)) {
-		f->range.size = 0;
-		KUNIT_FAIL_AND_ABORT(test, "no page-less range");
-	}
-	vunmap_range(addr, addr + range.size);
-	for (i = 0; i < NR_PAGES; i++, addr += PAGE_SIZE)
-		KUNIT_ASSERT_EQ(test, 0, vmap_page_range(addr, addr + PAGE_SIZE,
-							 page_to_phys(f->pages[i]), PAGE_KERNEL));
+	backed_range_register(test, &f->range, f->pages, NR_PAGES);
 }
 
 static pfn_t range_pfn(struct sg_fixture *f, unsigned int nr)
