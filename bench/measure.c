@@ -6,9 +6,10 @@
  *   measure read|write|fdatasync FILE BYTES BUFFER    at offset 0; fdatasync: after a write
  *   measure fault|munmap FILE 4k|2m                   stores to a shared mapping of a DAX file
  *
- * BUFFER says how, and with which anonymous memory: "cached" is through the page cache, the others are
- * O_DIRECT from 4 KiB pages of which no two ("scattered") or all ("adjacent") are physical neighbours,
- * or from a 2 MiB page ("huge").  Which the allocator gives depends on what ran before; what a
+ * BUFFER says how, and with which memory: "cached" is through the page cache, the others are O_DIRECT
+ * from a DAX file mapped by entries of that size ("dax-4k:FILE", "dax-2m:FILE"), from anonymous 4 KiB
+ * pages of which no two ("scattered") or all ("adjacent") are physical neighbours, or from an anonymous
+ * 2 MiB page ("huge").  Which the allocator gives depends on what ran before; what a
  * scattered and an adjacent page cost differs by more than any change that this is to find.
  */
 #define _GNU_SOURCE
@@ -135,12 +136,79 @@ static char *huge_page(void)
 	return p;
 }
 
+/* ---- DAX files ---------------------------------------------------------------- */
+static long faults(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return ru.ru_minflt + ru.ru_majflt;
+}
+
+static int dax_file(const char *file, const char *buf)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || fallocate(fd, 0, 0, FILE_SZ))
+		err(1, "%s", file);
+	for (off_t off = 0; off < (off_t)FILE_SZ; off += BUFFER_SZ)
+		if (pwrite(fd, buf, BUFFER_SZ, off) != (ssize_t)BUFFER_SZ)
+			err(1, "%s", file);
+	if (fsync(fd))
+		err(1, "%s", file);
+	return fd;
+}
+
+/* Map the file and fault in all of it; the least time of a fault goes to @fault. */
+static char *map_dax(int fd, size_t level, uint64_t *fault)
+{
+	char *area = reserve(FILE_SZ + PMD_SZ, MADV_NOHUGEPAGE);
+	long before = faults(), entries = FILE_SZ / level, first;
+	uint64_t t;
+	char *p;
+
+	/* Off the 2 MiB boundary by a page there can be no 2 MiB entries. */
+	p = mmap(area + (level == PMD_SZ ? 0 : PAGE_SZ), FILE_SZ, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, fd, 0);
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	for (size_t off = 0; off < FILE_SZ; off += level) {
+		t = now();
+		*(volatile char *)(p + off) = 1;
+		t = now() - t;
+		if (fault && t < *fault)
+			*fault = t;
+	}
+	first = faults() - before;
+	for (size_t off = 0; off < FILE_SZ; off += PAGE_SZ)
+		*(volatile char *)(p + off) = 1;
+	/* libc may have a fault or two of its own. */
+	if (first < entries || first > entries + 4 || faults() - before > first)
+		errx(1, "%ld faults, then %ld; %ld entries were meant", first, faults() - before - first, entries);
+	return p;
+}
+static char *dax_buffer(const char *file, size_t level)
+{
+	return map_dax(dax_file(file, huge_page()), level, NULL);
+}
+
+static char *buffer_of(const char *buffer)
+{
+	if (!strcmp(buffer, "huge"))
+		return huge_page();
+	if (!strncmp(buffer, "dax-4k:", 7))
+		return dax_buffer(buffer + 7, PAGE_SZ);
+	if (!strncmp(buffer, "dax-2m:", 7))
+		return dax_buffer(buffer + 7, PMD_SZ);
+	return small_pages(!strcmp(buffer, "adjacent"));
+}
+
 /* ---- what is measured -------------------------------------------------------- */
 
 static void io(const char *what, const char *file, size_t size, const char *buffer)
 {
-	bool huge = !strcmp(buffer, "huge"), cached = !strcmp(buffer, "cached");
-	char *buf = huge ? huge_page() : small_pages(!strcmp(buffer, "adjacent"));
+	bool cached = !strcmp(buffer, "cached");
+	char *buf = buffer_of(buffer);
 	int fd = open(file, O_RDWR | O_CREAT | (cached ? 0 : O_DIRECT), 0600);
 	ssize_t n = size;
 	uint64_t t;
@@ -164,59 +232,16 @@ static void io(const char *what, const char *file, size_t size, const char *buff
 		err(1, "%s %s", what, file);
 }
 
-static long faults(void)
-{
-	struct rusage ru;
-
-	getrusage(RUSAGE_SELF, &ru);
-	return ru.ru_minflt + ru.ru_majflt;
-}
-
-static int dax_file(const char *file, const char *buf)
-{
-	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || fallocate(fd, 0, 0, FILE_SZ))
-		err(1, "%s", file);
-	for (off_t off = 0; off < (off_t)FILE_SZ; off += BUFFER_SZ)
-		if (pwrite(fd, buf, BUFFER_SZ, off) != (ssize_t)BUFFER_SZ)
-			err(1, "%s", file);
-	if (fsync(fd))
-		err(1, "%s", file);
-	return fd;
-}
-
-/* Map the file, fault in all of it, unmap it; which of these is timed is up to "what". */
+/* Which of mapping, faulting in and unmapping is timed is up to "what". */
 static void map(bool munmaps, int fd, size_t level)
 {
-	char *area = reserve(FILE_SZ + PMD_SZ, MADV_NOHUGEPAGE);
-	long before = faults(), entries = FILE_SZ / level, first;
-	uint64_t t;
-	char *p;
+	uint64_t fault = UINT64_MAX, t;
+	char *p = map_dax(fd, level, &fault);
 
-	/* Off the 2 MiB boundary by a page there can be no 2 MiB entries. */
-	p = mmap(area + (level == PMD_SZ ? 0 : PAGE_SZ), FILE_SZ, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_FIXED, fd, 0);
-	if (p == MAP_FAILED)
-		err(1, "mmap");
-	for (size_t off = 0; off < FILE_SZ; off += level) {
-		t = now();
-		*(volatile char *)(p + off) = 1;
-		t = now() - t;
-		if (!munmaps)
-			take(t);
-	}
-	first = faults() - before;
-	for (size_t off = 0; off < FILE_SZ; off += PAGE_SZ)
-		*(volatile char *)(p + off) = 1;
-	/* libc may have a fault or two of its own. */
-	if (first < entries || first > entries + 4 || faults() - before > first)
-		errx(1, "%ld faults, then %ld; %ld entries were meant", first, faults() - before - first, entries);
 	t = now();
 	munmap(p, FILE_SZ);
-	if (munmaps)
-		take(now() - t);
-	munmap(area, FILE_SZ + PMD_SZ);
+	take(munmaps ? now() - t : fault);
+	munmap(p - (level == PMD_SZ ? 0 : PAGE_SZ), FILE_SZ + PMD_SZ);
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,16 @@
 # shellcheck source=lab/scenarios/lib.sh
 . "$(dirname "$0")/../../lab/scenarios/lib.sh"
 
+# by_default: /dev/pmem0 becomes what it is by default: memory without struct pages, where the kernel has it. Sets $kind.
+by_default() {
+	local mode=/sys/module/nd_pmem/parameters/pageless nd
+	kind=pages
+	[ -e $mode ] || return 0
+	nd=$(nd_device pmem0)
+	unbind "$nd" && echo raw >$mode && bind "$nd" && kind=$(kind_of pmem0)
+	[ "$kind" = pageless ] || bail "/dev/pmem0 is not page-less"
+}
+
 # measure JOB CASE ARG...: the least that three processes see. One may have met a state of the machine
 # that lasts as long as it does: such as where in memory its buffer is.
 measure() {
