@@ -15,6 +15,11 @@
 #include <linux/mm.h>
 #include <linux/percpu-refcount.h>
 #include <linux/pfn_t.h>
+#include <linux/sched.h>
+#include <linux/sched/coredump.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 struct device;
 struct pageless_range;
@@ -35,8 +40,33 @@ struct pageless_ops {
 			      unsigned long nr, int mf_flags);
 };
 
+/**
+ * struct pageless_holder - someone who keeps a range in use for long
+ * @revoke: stop using the range: what was under way has ended when it returns,
+ *	and nothing begins. The core gives the reference back then. May sleep.
+ *
+ * For users in the kernel that go by kernel address, like a cache on persistent
+ * memory: without it the removal of the device waits until they end.
+ */
+struct pageless_holder {
+	void (*revoke)(struct pageless_holder *holder);
+	/* private: */
+	struct pageless_range *range;	/* NULL from when it is revoked on */
+	struct list_head node;		/* pageless_holders_lock, and range */
+	struct completion revoked;
+};
+
 /* The owner keeps the range in the linear map itself (s390 DCSS segments). */
 #define PAGELESS_MAPPED		(1U << 0)
+
+/* Frames of a chunk, which is what a PMD maps. Pins are counted by chunk. */
+#define PAGELESS_CHUNK_PFNS	(PMD_SIZE / PAGE_SIZE)
+
+/* Who has pinned what: mm/pageless/pin.c. It costs memory while there are pins. */
+struct pageless_pins {
+	struct xarray blocks;		/* of counters, by chunk; RCU, xa_lock */
+	struct delayed_work reap;	/* pending or running while a block is idle */
+};
 
 /**
  * struct pageless_range - frames without a memmap that the kernel can address
@@ -64,7 +94,32 @@ struct pageless_range {
 	struct completion idle;		/* the last reference is gone */
 	struct resource res;		/* in the iomem tree */
 	struct list_head node;		/* pageless_lock */
+	struct list_head holders;	/* pageless_holders_lock */
+	struct pageless_pins pins;
 };
+
+/**
+ * struct pfn_extent - frames that follow each other, pinned by pin_user_pfns()
+ * @pfn: the first of them
+ * @nr: how many
+ * @whole: page-less and mapped by a huge entry: one pin for each chunk of
+ *	PAGELESS_CHUNK_PFNS that they touch
+ */
+struct pfn_extent {
+	pfn_t pfn;
+	unsigned int nr;
+	bool whole;
+};
+
+static inline bool pfn_extent_pageless(const struct pfn_extent *extent)
+{
+	return pfn_t_pageless(extent->pfn);
+}
+
+static inline struct page *pfn_extent_page(const struct pfn_extent *extent)
+{
+	return pfn_to_page(pfn_t_to_pfn(extent->pfn));
+}
 
 static inline unsigned long pageless_start_pfn(const struct pageless_range *range)
 {
@@ -76,18 +131,42 @@ static inline unsigned long pageless_nr_pfns(const struct pageless_range *range)
 	return PHYS_PFN(range->size);
 }
 
+/**
+ * mm_has_pageless() - has a process ever mapped memory without struct pages?
+ * @mm: its address space
+ *
+ * Return: false if pin_user_pages() can pin all that the process has.
+ */
+static inline bool mm_has_pageless(const struct mm_struct *mm)
+{
+	return IS_ENABLED(CONFIG_PAGELESS) && test_bit(MMF_HAS_PAGELESS, &mm->flags);
+}
+
 #ifdef CONFIG_PAGELESS
 
 int pageless_register(struct pageless_range *range);
 void pageless_unregister(struct pageless_range *range);
 int devm_pageless_register(struct device *dev, struct pageless_range *range);
-void devm_pageless_unregister(struct device *dev, struct pageless_range *range);
 
 struct pageless_range *pageless_range_get(unsigned long pfn);
 void pageless_range_put(struct pageless_range *range);
+int pageless_hold(struct pageless_holder *holder, struct pageless_range *range);
+void pageless_let_go(struct pageless_holder *holder);
 bool pageless_pfn(unsigned long pfn);
 bool pageless_intersects(phys_addr_t start, phys_addr_t size);
 bool pageless_same_range(unsigned long a, unsigned long b);
+
+long pin_user_pfns(unsigned long start, unsigned long nr_pages, unsigned int gup_flags,
+		   struct pfn_extent *extents, unsigned int *nr_extents);
+void unpin_user_pfns(const struct pfn_extent *extents, unsigned int nr_extents, bool dirty);
+void pin_user_pfn_again(pfn_t pfn);
+void unpin_user_pfn(pfn_t pfn);
+
+int pageless_pin(unsigned long pfn, unsigned int nr, bool whole, gfp_t gfp);
+void pageless_pin_again(unsigned long pfn);
+void pageless_unpin(unsigned long pfn, unsigned int nr, bool whole);
+bool pageless_span_pinned(unsigned long pfn, unsigned long nr, unsigned long *first);
+void *pageless_pin_var(unsigned long pfn);
 
 int pageless_memory_failure(unsigned long pfn, int mf_flags);
 
@@ -96,6 +175,17 @@ int pageless_vma_access(struct vm_area_struct *vma, unsigned long addr,
 int pageless_user_pfn(unsigned long addr, unsigned long *pfn);
 int pageless_copy_page(struct page *to, unsigned long pfn);
 struct page *pageless_dump_page(unsigned long addr);
+
+/**
+ * iov_iter_may_be_pageless() - may an iterator name memory without struct pages?
+ * @i: an iterator of the current process, or of the kernel
+ *
+ * Return: true if iov_iter_extract_pfns() is to be used.
+ */
+static inline bool iov_iter_may_be_pageless(const struct iov_iter *i)
+{
+	return user_backed_iter(i) && mm_has_pageless(current->mm);
+}
 
 /**
  * vma_is_pageless() - may this VMA map frames that have no struct page?
@@ -142,17 +232,21 @@ static inline int devm_pageless_register(struct device *dev,
 	return -EOPNOTSUPP;
 }
 
-static inline void devm_pageless_unregister(struct device *dev,
-					    struct pageless_range *range)
-{
-}
-
 static inline struct pageless_range *pageless_range_get(unsigned long pfn)
 {
 	return NULL;
 }
 
 static inline void pageless_range_put(struct pageless_range *range)
+{
+}
+
+static inline int pageless_hold(struct pageless_holder *holder, struct pageless_range *range)
+{
+	return -ENODEV;
+}
+
+static inline void pageless_let_go(struct pageless_holder *holder)
 {
 }
 
@@ -171,12 +265,43 @@ static inline bool pageless_same_range(unsigned long a, unsigned long b)
 	return false;
 }
 
+static inline bool pageless_span_pinned(unsigned long pfn, unsigned long nr,
+					unsigned long *first)
+{
+	return false;
+}
+
+static inline void *pageless_pin_var(unsigned long pfn)
+{
+	return NULL;
+}
+
 static inline int pageless_memory_failure(unsigned long pfn, int mf_flags)
 {
 	return -ENXIO;
 }
 
 #define pageless_vma_access	NULL
+
+static inline bool iov_iter_may_be_pageless(const struct iov_iter *i)
+{
+	return false;
+}
+
+static inline void unpin_user_pfns(const struct pfn_extent *extents,
+				   unsigned int nr_extents, bool dirty)
+{
+}
+
+static inline void pin_user_pfn_again(pfn_t pfn)
+{
+	folio_add_pin(page_folio(pfn_t_to_page(pfn)));
+}
+
+static inline void unpin_user_pfn(pfn_t pfn)
+{
+	unpin_user_page(pfn_t_to_page(pfn));
+}
 
 static inline int pageless_user_pfn(unsigned long addr, unsigned long *pfn)
 {

@@ -4,7 +4,6 @@
  * take a reference to a page: ptrace, /proc/PID/mem, process_vm_readv(), core
  * dumps, poisoning of one's own memory.
  */
-#include <linux/coredump.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/uaccess.h>
@@ -72,11 +71,12 @@ int pageless_vma_access(struct vm_area_struct *vma, unsigned long addr,
 	if (err)
 		return err;
 
-	mem = __va(PFN_PHYS(args.pfn)) + offset_in_page(addr);
+	mem = kmap_local_pfn_t(__pfn_to_pfn_t(args.pfn, PFN_DEV));
 	if (write)
-		memcpy(mem, buf, len);
+		memcpy(mem + offset_in_page(addr), buf, len);
 	else
-		left = copy_mc_to_kernel(buf, mem, len);
+		left = copy_mc_to_kernel(buf, mem + offset_in_page(addr), len);
+	kunmap_local(mem);
 	follow_pfnmap_end(&args);
 	return left ? -EIO : len;
 }
@@ -114,7 +114,8 @@ int pageless_user_pfn(unsigned long addr, unsigned long *pfn)
  * @to: the new page
  * @pfn: the frame, kept by the caller's page table lock
  *
- * Also the zero page, which holes of such mappings have.
+ * Also the zero page, which holes of such mappings have: its address is found in
+ * the same way as that of a page-less frame.
  *
  * Context: atomic.
  * Return: 0, or -EHWPOISON.

@@ -22,13 +22,17 @@ static unsigned long pageless_users(struct pageless_range *range)
 static int pageless_ranges_show(struct seq_file *m, void *unused)
 {
 	struct pageless_range *range;
+	unsigned long pins;
+	size_t bytes;
 
-	seq_puts(m, "# start end node users owner\n");
+	seq_puts(m, "# start end node users pins bytes owner\n");
 	mutex_lock(&pageless_lock);
-	list_for_each_entry(range, &pageless_list, node)
-		seq_printf(m, "%#llx %#llx %d %lu %s\n", (u64)range->start,
+	list_for_each_entry(range, &pageless_list, node) {
+		pins = pageless_pins_count(range, &bytes);
+		seq_printf(m, "%#llx %#llx %d %lu %lu %zu %s\n", (u64)range->start,
 			   (u64)(range->start + range->size - 1), range->nid,
-			   pageless_users(range), range->name ?: "?");
+			   pageless_users(range), pins, bytes, range->name ?: "?");
+	}
 	mutex_unlock(&pageless_lock);
 	return 0;
 }

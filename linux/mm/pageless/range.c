@@ -6,6 +6,7 @@
  */
 #define pr_fmt(fmt) "pageless: " fmt
 
+#include <linux/cc_platform.h>
 #include <linux/device.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mmzone.h>
@@ -21,11 +22,13 @@
 /* How long teardown waits in silence before it says what it is waiting for. */
 #define PAGELESS_WAIT_REPORT	(10 * HZ)
 
-/* Published ranges by pfn, multi-index entries. Written under pageless_lock, read under RCU. */
-static DEFINE_XARRAY(pageless_ranges);
+/* Ranges by pfn, multi-index entries. Written under pageless_lock, read under RCU. */
+DEFINE_XARRAY(pageless_ranges);
 
 DEFINE_MUTEX(pageless_lock);
 LIST_HEAD(pageless_list);	/* pageless_lock */
+
+static DEFINE_MUTEX(pageless_holders_lock);
 
 /* One line for each refusal: the errno alone does not tell which rule was hit. */
 #define pageless_refuse(range, err, why)					\
@@ -37,9 +40,10 @@ LIST_HEAD(pageless_list);	/* pageless_lock */
 
 /* -------- look-up --------------------------------------------------------- */
 
-static struct pageless_range *pageless_find(unsigned long pfn)
+/* In the xarray and not being removed. */
+static bool pageless_live(struct pageless_range *range)
 {
-	return xa_load(&pageless_ranges, pfn);
+	return range && !percpu_ref_is_dying(&range->ref);
 }
 
 static bool pageless_overlaps(unsigned long pfn, unsigned long nr)
@@ -73,6 +77,9 @@ static int pageless_check(struct pageless_range *range)
 		return pageless_refuse(range, -EINVAL, "empty");
 	if (!PAGE_ALIGNED(range->start) || !PAGE_ALIGNED(range->size))
 		return pageless_refuse(range, -EINVAL, "not page aligned");
+	/* Devices' memory is not encrypted, but what user space maps would be. */
+	if (!(range->flags & PAGELESS_MAPPED) && cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+		return pageless_refuse(range, -EOPNOTSUPP, "memory encryption is active");
 	if (check_add_overflow(range->start, range->size - 1, &end))
 		return pageless_refuse(range, -EINVAL, "wraps around");
 #ifdef CONFIG_MEMORY_HOTPLUG
@@ -96,9 +103,9 @@ static void pageless_erase(struct pageless_range *range)
 {
 	unsigned long pfn = pageless_start_pfn(range);
 
+	lockdep_assert_held(&pageless_lock);
 	xa_store_range(&pageless_ranges, pfn, pfn + pageless_nr_pfns(range) - 1,
 		       NULL, GFP_KERNEL);
-	list_del_init(&range->node);
 }
 
 static int pageless_publish(struct pageless_range *range)
@@ -107,23 +114,37 @@ static int pageless_publish(struct pageless_range *range)
 	int err;
 
 	lockdep_assert_held(&pageless_lock);
-	list_add_tail(&range->node, &pageless_list);
 	err = xa_err(xa_store_range(&pageless_ranges, pfn,
 				    pfn + pageless_nr_pfns(range) - 1, range,
 				    GFP_KERNEL));
 	if (err) {
 		pageless_erase(range);
 		synchronize_rcu();
+		return err;
 	}
-	return err;
+	/* Until now nobody could get a reference: the frames come all at once. */
+	percpu_ref_reinit(&range->ref);
+	list_add_tail(&range->node, &pageless_list);
+	return 0;
 }
 
 static void pageless_unpublish(struct pageless_range *range)
 {
 	mutex_lock(&pageless_lock);
+	list_del_init(&range->node);
+	mutex_unlock(&pageless_lock);
+	percpu_ref_kill(&range->ref);
+	/* Pairs with rcu_read_lock() in pageless_range_get(): no new reference. */
+	synchronize_rcu();
+}
+
+/* Nobody has a reference. Those who see the range under RCU are let go. */
+static void pageless_retire(struct pageless_range *range)
+{
+	mutex_lock(&pageless_lock);
 	pageless_erase(range);
 	mutex_unlock(&pageless_lock);
-	/* Pairs with rcu_read_lock() in pageless_range_get(): no new reference. */
+	pageless_pins_exit(range);
 	synchronize_rcu();
 }
 
@@ -136,12 +157,34 @@ static void pageless_ref_release(struct percpu_ref *ref)
 	complete(&range->idle);
 }
 
+/* New ones are refused. Without the lock while one lets go: it may wait for I/O. */
+static void pageless_revoke_holders(struct pageless_range *range)
+{
+	struct pageless_holder *holder;
+
+	mutex_lock(&pageless_holders_lock);
+	while ((holder = list_first_entry_or_null(&range->holders, struct pageless_holder,
+						  node))) {
+		list_del(&holder->node);
+		holder->range = NULL;
+		mutex_unlock(&pageless_holders_lock);
+		holder->revoke(holder);
+		complete(&holder->revoked);	/* it may be freed now */
+		pageless_range_put(range);
+		mutex_lock(&pageless_holders_lock);
+	}
+	mutex_unlock(&pageless_holders_lock);
+}
+
 /* Removal cannot fail, so it waits, and says what it is waiting for. */
 static void pageless_wait_idle(struct pageless_range *range)
 {
+	size_t bytes;
+
 	while (!wait_for_completion_timeout(&range->idle, PAGELESS_WAIT_REPORT))
-		pr_warn("%s: removal waits for users of [%pa + %pa]\n",
-			range->name ?: "?", &range->start, &range->size);
+		pr_warn("%s: removal waits for users of [%pa + %pa], %lu of them pins\n",
+			range->name ?: "?", &range->start, &range->size,
+			pageless_pins_count(range, &bytes));
 }
 
 /**
@@ -178,6 +221,56 @@ void pageless_range_put(struct pageless_range *range)
 EXPORT_SYMBOL_GPL(pageless_range_put);
 
 /**
+ * pageless_hold() - be told when a range is to go away
+ * @holder: with @holder->revoke set
+ * @range: from pageless_range_get(); the reference becomes the holder's
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -ENODEV if the range is being removed: the reference is still the
+ * caller's then.
+ */
+int pageless_hold(struct pageless_holder *holder, struct pageless_range *range)
+{
+	int err = -ENODEV;
+
+	init_completion(&holder->revoked);
+	mutex_lock(&pageless_holders_lock);
+	if (!percpu_ref_is_dying(&range->ref)) {
+		holder->range = range;
+		list_add_tail(&holder->node, &range->holders);
+		err = 0;
+	}
+	mutex_unlock(&pageless_holders_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(pageless_hold);
+
+/**
+ * pageless_let_go() - stop being a holder
+ * @holder: as passed to pageless_hold(), which returned 0
+ *
+ * Gives the reference back unless the core has. When it returns @revoke is not
+ * running and will not be called.
+ *
+ * Context: process context, may sleep; not from @revoke.
+ */
+void pageless_let_go(struct pageless_holder *holder)
+{
+	struct pageless_range *range;
+
+	mutex_lock(&pageless_holders_lock);
+	range = holder->range;
+	if (range)
+		list_del(&holder->node);
+	mutex_unlock(&pageless_holders_lock);
+	if (range)
+		pageless_range_put(range);
+	else
+		wait_for_completion(&holder->revoked);
+}
+EXPORT_SYMBOL_GPL(pageless_let_go);
+
+/**
  * pageless_pfn() - is this frame in a published range?
  * @pfn: the frame
  *
@@ -191,18 +284,18 @@ bool pageless_pfn(unsigned long pfn)
 	bool found;
 
 	rcu_read_lock();
-	found = pageless_find(pfn);
+	found = pageless_live(pageless_find(pfn));
 	rcu_read_unlock();
 	return found;
 }
-EXPORT_SYMBOL_GPL(pageless_pfn);
 
 /**
- * pageless_intersects() - is any frame of a span in a published range?
+ * pageless_intersects() - is any frame of a span in a range?
  * @start: first byte
  * @size: bytes
  *
- * For those who are about to give the span a memmap.
+ * For those who are about to give the span a memmap. A range that is being removed
+ * is in the linear map until it is gone.
  *
  * Context: any.
  * Return: true if one is.
@@ -217,10 +310,12 @@ bool pageless_intersects(phys_addr_t start, phys_addr_t size)
  * @a: a frame
  * @b: another frame
  *
- * Two ranges may touch, but they come and go alone.
+ * Two ranges may touch, but they come and go alone. The answer does not change
+ * while the caller has a reference to the range of either: a request has as many
+ * segments when it is mapped as it had when they were counted.
  *
  * Context: any.
- * Return: true if the same published range has both.
+ * Return: true if the same range has both.
  */
 bool pageless_same_range(unsigned long a, unsigned long b)
 {
@@ -239,10 +334,18 @@ EXPORT_SYMBOL_GPL(pageless_same_range);
 /**
  * pageless_check_pfn() - warn when a page-less frame is used without its range
  * @pfn: the frame
+ *
+ * Context: any.
  */
 void pageless_check_pfn(unsigned long pfn)
 {
-	WARN_ONCE(!pageless_pfn(pfn), "pfn %#lx is in no page-less range\n", pfn);
+	bool found;
+
+	/* Also one that is being removed: the caller keeps it. */
+	rcu_read_lock();
+	found = pageless_find(pfn);
+	rcu_read_unlock();
+	WARN_ONCE(!found, "pfn %#lx is in no page-less range\n", pfn);
 }
 EXPORT_SYMBOL_GPL(pageless_check_pfn);
 #endif
@@ -267,11 +370,12 @@ static int pageless_setup(struct pageless_range *range)
 {
 	int err;
 
-	/* Reinit: debugfs switches between counting modes. */
+	/* Dead until published. Reinit also because debugfs switches between counting modes. */
 	err = percpu_ref_init(&range->ref, pageless_ref_release,
-			      PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
+			      PERCPU_REF_ALLOW_REINIT | PERCPU_REF_INIT_DEAD, GFP_KERNEL);
 	if (err)
 		return err;
+	pageless_pins_init(range);
 	err = pageless_claim(range);
 	if (err)
 		goto err_ref;
@@ -306,12 +410,8 @@ static int pageless_add(struct pageless_range *range)
 	if (err)
 		return err;
 	err = pageless_publish(range);
-	if (err) {
-		/* Somebody may have found a part of it. */
-		percpu_ref_kill(&range->ref);
-		pageless_wait_idle(range);
+	if (err)
 		pageless_release(range);
-	}
 	return err;
 }
 
@@ -325,6 +425,7 @@ static int pageless_add(struct pageless_range *range)
  *
  * Context: process context, may sleep. Takes mem_hotplug_lock.
  * Return: 0; -EINVAL for a range that is empty, not page aligned or wraps;
+ * -EOPNOTSUPP when user mappings would be encrypted and the memory is not;
  * -ERANGE when it is not in the reach of the linear map; -EBUSY when it overlaps
  * system RAM, memory with a memmap, another range, what is in the linear map
  * already, or a part of a resource; -ENOMEM. A refusal leaves a line in the log.
@@ -335,6 +436,7 @@ int pageless_register(struct pageless_range *range)
 
 	init_completion(&range->idle);
 	INIT_LIST_HEAD(&range->node);
+	INIT_LIST_HEAD(&range->holders);
 	mutex_lock(&pageless_lock);
 	mem_hotplug_begin();
 	err = pageless_add(range);
@@ -349,8 +451,9 @@ EXPORT_SYMBOL_GPL(pageless_register);
  * pageless_unregister() - take a range away
  * @range: a registered range
  *
- * Revokes user mappings, then waits for the references of pageless_range_get(),
- * however long they last; every ten seconds it says so in the log.
+ * Revokes user mappings and what holders have, then waits for the references of
+ * pageless_range_get(), however long they last; every ten seconds it says so in
+ * the log.
  *
  * Context: process context, may sleep. The caller has stopped new direct access
  * (kill_dax()) and I/O (del_gendisk()).
@@ -358,10 +461,12 @@ EXPORT_SYMBOL_GPL(pageless_register);
 void pageless_unregister(struct pageless_range *range)
 {
 	pageless_unpublish(range);
-	percpu_ref_kill(&range->ref);
 	if (range->ops && range->ops->revoke)
 		range->ops->revoke(range);
+	pageless_revoke_holders(range);
 	pageless_wait_idle(range);
+
+	pageless_retire(range);
 
 	mutex_lock(&pageless_lock);
 	mem_hotplug_begin();
@@ -384,6 +489,7 @@ static void devm_pageless_release(void *range)
  *
  * The counterpart of devm_memremap_pages() for memory without struct pages.
  *
+ * Context: as pageless_register(); the end of the driver as pageless_unregister().
  * Return: as pageless_register().
  */
 int devm_pageless_register(struct device *dev, struct pageless_range *range)
@@ -395,17 +501,6 @@ int devm_pageless_register(struct device *dev, struct pageless_range *range)
 	return devm_add_action_or_reset(dev, devm_pageless_release, range);
 }
 EXPORT_SYMBOL_GPL(devm_pageless_register);
-
-/**
- * devm_pageless_unregister() - pageless_unregister() before the driver ends
- * @dev: as passed to devm_pageless_register()
- * @range: as passed to devm_pageless_register()
- */
-void devm_pageless_unregister(struct device *dev, struct pageless_range *range)
-{
-	devm_release_action(dev, devm_pageless_release, range);
-}
-EXPORT_SYMBOL_GPL(devm_pageless_unregister);
 
 /* -------- memory failure -------------------------------------------------- */
 

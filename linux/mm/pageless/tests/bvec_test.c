@@ -2,22 +2,25 @@
 /*
  * bvecs and bios that name memory without struct pages. Names, iterators and
  * merging are tested with ranges at physical addresses that nothing uses; data
- * with ordinary pages that are given a page-less name.
+ * with a range that has memory.
  */
 #include <kunit/test.h>
 #include <linux/bio.h>
+#include <linux/blk-mq.h>
 #include <linux/bvec.h>
-#include <linux/ioport.h>
-#include <linux/memory_hotplug.h>
-#include <linux/pageless.h>
-#include <linux/sizes.h>
+#include <linux/scatterlist.h>
 #include <linux/uio.h>
+#include "../../../block/blk.h"
+#include "backed_range.h"
 
 #define NR_VECS		8
 #define RANGE_PAGES	8
+#define NR_FRAMES	4
 
 struct bvec_fixture {
 	struct pageless_range low, high;	/* they touch */
+	struct pageless_range backed;		/* test_frames() */
+	struct page *pages[NR_FRAMES];		/* what its addresses reach */
 	struct bio bio, other;
 	struct bio_vec vecs[NR_VECS], other_vecs[NR_VECS];
 };
@@ -30,6 +33,7 @@ static void bvec_exit(struct kunit *test)
 		return;
 	bio_uninit(&f->bio);
 	bio_uninit(&f->other);
+	backed_range_unregister(&f->backed, f->pages, NR_FRAMES);
 	if (f->high.size)
 		pageless_unregister(&f->high);
 	if (f->low.size)
@@ -67,14 +71,8 @@ static void test_register(struct kunit *test, struct pageless_range *range, phys
 static void test_ranges(struct kunit *test)
 {
 	struct bvec_fixture *f = test->priv;
-	phys_addr_t base, size = RANGE_PAGES * PAGE_SIZE;
+	phys_addr_t base = unused_addresses(test), size = RANGE_PAGES * PAGE_SIZE;
 
-	/* From 512 GiB on: above the RAM and the NVDIMMs of the lab's small machines. */
-	for (base = 512ULL * SZ_1G; base < mhp_get_pluggable_range(true).end - SZ_1G; base += SZ_1G)
-		if (region_intersects(base, SZ_1G, 0, IORES_DESC_NONE) == REGION_DISJOINT)
-			break;
-	if (base >= mhp_get_pluggable_range(true).end - SZ_1G)
-		kunit_skip(test, "no free physical addresses");
 	test_register(test, &f->low, base);
 	test_register(test, &f->high, base + size);
 }
@@ -84,23 +82,24 @@ static pfn_t test_pfn(const struct pageless_range *range, unsigned int nr)
 	return __pfn_to_pfn_t(pageless_start_pfn(range) + nr, PFN_DEV);
 }
 
-/* Page aligned ordinary memory, for test_alias(). */
-static u8 *test_memory(struct kunit *test, unsigned int pages)
+/* Page-less memory of zeroes, and its name: who asks for the page of it gets NULL and shows. */
+static u8 *test_frames(struct kunit *test, pfn_t *pfn)
 {
-	u8 *mem;
+	struct bvec_fixture *f = test->priv;
 
-	if (IS_ENABLED(CONFIG_PAGELESS_DEBUG))
-		kunit_skip(test, "PAGELESS_DEBUG warns about frames that are in no range");
-	mem = kunit_kzalloc(test, pages * PAGE_SIZE, GFP_KERNEL);
+	backed_range_register(test, &f->backed, f->pages, NR_FRAMES);
+	*pfn = test_pfn(&f->backed, 0);
+	return __va(f->backed.start);
+}
+
+/* Page aligned ordinary memory. */
+static u8 *test_pages(struct kunit *test, unsigned int pages)
+{
+	u8 *mem = kunit_kzalloc(test, pages * PAGE_SIZE, GFP_KERNEL);
+
 	KUNIT_ASSERT_NOT_NULL(test, mem);
 	KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(mem));
 	return mem;
-}
-
-/* Its page-less name: who asks for the page of it gets NULL and shows. */
-static pfn_t test_alias(const void *addr)
-{
-	return __pfn_to_pfn_t(PHYS_PFN(virt_to_phys((void *)addr)), PFN_DEV);
 }
 
 static void fill(u8 *mem, unsigned int len, u8 seed)
@@ -312,6 +311,84 @@ static void full_bio_takes_no_more(struct kunit *test)
 	expect_added(test, test_pfn(&f->low, 0), 512, 512, NR_VECS);
 }
 
+/* Segments that a driver is given of a request of two bios, one page each. */
+static unsigned int request_segments(struct kunit *test, pfn_t first, pfn_t second)
+{
+	struct bvec_fixture *f = test->priv;
+	struct request_queue *q = kunit_kzalloc(test, sizeof(*q), GFP_KERNEL);
+	struct request *rq = kunit_kzalloc(test, sizeof(*rq), GFP_KERNEL);
+	struct scatterlist sg[2];
+	unsigned int nr;
+
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_ASSERT_NOT_NULL(test, rq);
+	/* A device without limits. */
+	q->limits.seg_boundary_mask = ULONG_MAX;
+	q->limits.max_segment_size = UINT_MAX;
+	bio_reset(&f->bio, NULL, REQ_OP_WRITE);
+	bio_reset(&f->other, NULL, REQ_OP_WRITE);
+	KUNIT_ASSERT_EQ(test, bio_add_pfn(&f->bio, first, PAGE_SIZE, 0), PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, bio_add_pfn(&f->other, second, PAGE_SIZE, 0), PAGE_SIZE);
+	f->bio.bi_next = &f->other;
+	rq->q = q;
+	rq->bio = &f->bio;
+	rq->biotail = &f->other;
+	rq->nr_phys_segments = 2;
+
+	sg_init_table(sg, 2);
+	nr = blk_rq_map_sg(q, rq, sg);
+	KUNIT_EXPECT_EQ(test, sg_phys(&sg[0]), pfn_t_to_phys(first));
+	KUNIT_EXPECT_EQ(test, sg_pageless(&sg[0]), pfn_t_pageless(first));
+	KUNIT_EXPECT_EQ(test, sg[0].length, nr == 1 ? 2 * PAGE_SIZE : PAGE_SIZE);
+	if (nr == 2) {
+		KUNIT_EXPECT_EQ(test, sg_phys(&sg[1]), pfn_t_to_phys(second));
+		KUNIT_EXPECT_EQ(test, sg_pageless(&sg[1]), pfn_t_pageless(second));
+		KUNIT_EXPECT_EQ(test, sg[1].length, PAGE_SIZE);
+	}
+	/* For the DMA iterator and for integrity, the same. */
+	KUNIT_EXPECT_EQ(test, biovec_phys_mergeable(q, &f->vecs[0], &f->other_vecs[0]), nr == 1);
+	f->bio.bi_next = NULL;
+	return nr;
+}
+
+/* A segment is mapped for DMA as a whole, and its memory must not go in two steps. */
+static void segments_of_ranges_do_not_merge(struct kunit *test)
+{
+	struct bvec_fixture *f = test->priv;
+	unsigned int last = RANGE_PAGES - 1;
+
+	test_ranges(test);
+	KUNIT_EXPECT_EQ(test, request_segments(test, test_pfn(&f->low, last),
+					       test_pfn(&f->high, 0)), 2);
+	KUNIT_EXPECT_EQ(test, request_segments(test, test_pfn(&f->low, last - 1),
+					       test_pfn(&f->low, last)), 1);
+	KUNIT_EXPECT_EQ(test, request_segments(test, test_pfn(&f->high, 0),
+					       test_pfn(&f->high, 1)), 1);
+	/* A gap, and a step back. */
+	KUNIT_EXPECT_EQ(test, request_segments(test, test_pfn(&f->low, 0),
+					       test_pfn(&f->low, 2)), 2);
+	KUNIT_EXPECT_EQ(test, request_segments(test, test_pfn(&f->low, 1),
+					       test_pfn(&f->low, 0)), 2);
+}
+
+static void segments_of_kinds_do_not_merge(struct kunit *test)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, 1);
+	pfn_t pages[2], less[2];
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	/* Two names of the same memory, which nothing touches. */
+	for (i = 0; i < 2; i++) {
+		pages[i] = page_to_pfn_t(page + i);
+		less[i] = __pfn_to_pfn_t(page_to_pfn(page + i), PFN_DEV);
+	}
+	KUNIT_EXPECT_EQ(test, request_segments(test, pages[0], pages[1]), 1);
+	KUNIT_EXPECT_EQ(test, request_segments(test, pages[0], less[1]), 2);
+	KUNIT_EXPECT_EQ(test, request_segments(test, less[0], pages[1]), 2);
+	__free_pages(page, 1);
+}
+
 /* -------- the bio's flag ------------------------------------------------------ */
 
 /* The gate looks at the flag alone: without it a driver is handed a NULL page. */
@@ -361,12 +438,14 @@ static void clones_and_splits_know_it_too(struct kunit *test)
 
 static void bvec_copies_and_clears(struct kunit *test)
 {
-	u8 *mem = test_memory(test, 1), *buf = test_memory(test, 1);
+	u8 *mem, *buf = test_pages(test, 1);
 	struct bio_vec bv;
 	void *addr;
+	pfn_t pfn;
 
+	mem = test_frames(test, &pfn);
 	fill(buf, PAGE_SIZE, 1);
-	bvec_set_pfn(&bv, test_alias(mem), 1000, 100);
+	bvec_set_pfn(&bv, pfn, 1000, 100);
 	memcpy_to_bvec(&bv, buf);
 	KUNIT_EXPECT_MEMEQ(test, mem + 100, buf, 1000);
 	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(mem, 0, 100), NULL);
@@ -390,12 +469,14 @@ static void bvec_copies_and_clears(struct kunit *test)
 
 static void bios_of_both_kinds_copy(struct kunit *test)
 {
-	u8 *less = test_memory(test, 4), *pages = test_memory(test, 4);
+	u8 *less, *pages = test_pages(test, 4);
 	struct bvec_fixture *f = test->priv;
 	unsigned int len = 3 * PAGE_SIZE;
+	pfn_t pfn;
 
+	less = test_frames(test, &pfn);
 	/* From other offsets, so that the pieces differ. */
-	KUNIT_ASSERT_EQ(test, bio_add_pfn(&f->bio, test_alias(less), len, 512), len);
+	KUNIT_ASSERT_EQ(test, bio_add_pfn(&f->bio, pfn, len, 512), len);
 	KUNIT_ASSERT_EQ(test, bio_add_page(&f->other, virt_to_page(pages), len, 1024), len);
 
 	fill(less, 4 * PAGE_SIZE, 1);
@@ -436,12 +517,14 @@ static void iov_iter_gives_no_pages(struct kunit *test)
 /* loop hands bvecs to file systems in this way. */
 static void iov_iter_copies(struct kunit *test)
 {
-	u8 *less = test_memory(test, 4), *pages = test_memory(test, 1), *buf = test_memory(test, 4);
+	u8 *less, *pages = test_pages(test, 1), *buf = test_pages(test, 4);
 	unsigned int len = 2 * PAGE_SIZE + 512 + 1000;
 	struct iov_iter iter;
 	struct bio_vec bv[2];
+	pfn_t pfn;
 
-	bvec_set_pfn(&bv[0], test_alias(less), 2 * PAGE_SIZE + 512, PAGE_SIZE + 512);
+	less = test_frames(test, &pfn);
+	bvec_set_pfn(&bv[0], pfn, 2 * PAGE_SIZE + 512, PAGE_SIZE + 512);
 	bvec_set_page(&bv[1], virt_to_page(pages), 1000, 8);
 
 	fill(buf, len, 1);
@@ -477,6 +560,8 @@ static struct kunit_case bvec_cases[] = {
 	KUNIT_CASE(ranges_that_touch_do_not_merge),
 	KUNIT_CASE(kinds_do_not_merge),
 	KUNIT_CASE(full_bio_takes_no_more),
+	KUNIT_CASE(segments_of_ranges_do_not_merge),
+	KUNIT_CASE(segments_of_kinds_do_not_merge),
 	KUNIT_CASE(bio_knows_that_it_is_pageless),
 	KUNIT_CASE(clones_and_splits_know_it_too),
 	KUNIT_CASE(bvec_copies_and_clears),

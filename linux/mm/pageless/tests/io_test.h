@@ -20,6 +20,7 @@
 #include <linux/pageless.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
+#include <linux/t10-pi.h>
 #include <linux/workqueue.h>
 
 enum { LESS, MORE, PAGES, NR_ARENAS };
@@ -61,6 +62,8 @@ struct io_test;
  * @done: @bio has ended
  * @bio: in flight
  * @cut: where io_submit_split() cuts, in bytes
+ * @tuples: protection information of the transfer at hand, if the case makes its own
+ * @wrong: byte of @tuples that is made wrong, or -1
  * @refused: bios with REQ_NOWAIT that had to come again
  * @err: what @work returned
  * @seed: of the pattern; 0: all zeroes
@@ -79,7 +82,8 @@ struct lane {
 	struct completion done;
 	struct bio *bio;
 	unsigned int cut, refused;
-	int err;
+	struct t10_pi_tuple *tuples;
+	int wrong, err;
 
 	u32 seed;
 	sector_t sector;
@@ -102,7 +106,6 @@ struct source {
  * @file: the target
  * @bdev: the target
  * @pages: vmalloc'ed memory for the arenas PAGES
- * @dram: vmalloc'ed memory for the arenas LESS, when the source is "dram"
  * @bs: for splits and clones
  * @lanes: @nr_lanes of them
  * @nr_lanes: see @lanes
@@ -113,7 +116,7 @@ struct io_test {
 	struct source src[2];
 	struct file *file;
 	struct block_device *bdev;
-	void *pages, *dram;
+	void *pages;
 	struct bio_set bs;
 	struct lane *lanes;
 	unsigned int nr_lanes, block, align;
@@ -129,6 +132,7 @@ int io_submit_clone(struct lane *l, struct bio *bio);
 int io_submit_nowait(struct lane *l, struct bio *bio);
 int io_submit_poll(struct lane *l, struct bio *bio);
 
+u32 io_pattern(struct lane *l, unsigned int pos);
 u32 io_random(struct lane *l, u32 below);
 u32 io_random_gap(struct lane *l);
 
@@ -141,6 +145,33 @@ void io_plan_random(struct lane *l, unsigned long arenas, unsigned int nr, unsig
 int io_transfer(struct lane *l, blk_opf_t flags, io_submit_fn *submit);
 int io_read_and_check(struct lane *l, io_submit_fn *submit);
 int io_transfer_all(struct io_test *t);
-int io_expect_eio(struct lane *l, unsigned int len);
+int io_transfer_nowhere(struct lane *l, io_submit_fn *submit);
+int io_expect_error(struct lane *l, enum req_op op, unsigned int len, int want);
+
+#ifdef CONFIG_BLK_DEV_INTEGRITY
+int io_tuples_begin(struct lane *l);
+void io_tuples_end(struct lane *l);
+int io_tuples_attach(struct lane *l, struct bio *bio);
+int io_tuples_check(struct lane *l);
+#else
+static inline int io_tuples_begin(struct lane *l)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void io_tuples_end(struct lane *l)
+{
+}
+
+static inline int io_tuples_attach(struct lane *l, struct bio *bio)
+{
+	return 0;
+}
+
+static inline int io_tuples_check(struct lane *l)
+{
+	return 0;
+}
+#endif
 
 #endif /* _PAGELESS_IO_TEST_H */

@@ -14,9 +14,16 @@
 
 /* -------- the pattern and the guard bytes --------------------------------- */
 
-static u32 pattern(u32 seed, unsigned int pos)
+/**
+ * io_pattern() - what the stream of the transfer at hand has
+ * @l: lane
+ * @pos: byte of the stream, a multiple of four
+ *
+ * Return: four bytes.
+ */
+u32 io_pattern(struct lane *l, unsigned int pos)
 {
-	return seed ? (pos / sizeof(u32) + seed) * 0x9e3779b1 : 0;
+	return l->seed ? (pos / sizeof(u32) + l->seed) * 0x9e3779b1 : 0;
 }
 
 static void fill_segments(struct lane *l)
@@ -28,7 +35,7 @@ static void fill_segments(struct lane *l)
 		u32 *to = (u32 *)(l->arena[s->arena].addr + s->off);
 
 		for (i = 0; i < s->len; i += sizeof(u32), pos += sizeof(u32))
-			*to++ = pattern(l->seed, pos);
+			*to++ = io_pattern(l, pos);
 	}
 }
 
@@ -38,10 +45,10 @@ static int compare(struct lane *l, const char *where, const void *addr, unsigned
 	const u32 *p;
 
 	for (p = addr; len; len -= sizeof(u32), pos += sizeof(u32), p++) {
-		if (*p == pattern(l->seed, pos))
+		if (*p == io_pattern(l, pos))
 			continue;
 		pr_err("%pg: %s, byte %u of %u from sector %llu: wanted %08x, got %08x\n",
-		       l->t->bdev, where, pos, l->len, l->sector, pattern(l->seed, pos), *p);
+		       l->t->bdev, where, pos, l->len, l->sector, io_pattern(l, pos), *p);
 		return -EBADMSG;
 	}
 	return 0;
@@ -259,12 +266,19 @@ static struct bio *make_bio(struct lane *l, blk_opf_t opf)
 			pr_err("segments of different arenas were merged\n");
 			err = -EBADMSG;
 		}
-		if (err) {
-			bio_put(bio);
-			return ERR_PTR(err);
-		}
+		if (err)
+			goto err_put;
+	}
+	if (l->tuples) {
+		err = io_tuples_attach(l, bio);
+		if (err)
+			goto err_put;
 	}
 	return bio;
+
+err_put:
+	bio_put(bio);
+	return ERR_PTR(err);
 }
 
 static void end_io(struct bio *bio)
@@ -404,6 +418,8 @@ static int do_io(struct lane *l, blk_opf_t opf, io_submit_fn *submit)
 		l->refused++;
 		return do_io(l, opf, io_submit_plain);
 	}
+	if (!err && l->tuples && !op_is_write(opf))
+		err = io_tuples_check(l);
 	return err;
 }
 
@@ -519,28 +535,43 @@ int io_transfer_all(struct io_test *t)
 }
 
 /**
- * io_expect_eio() - a bio that cannot be done ends with -EIO and writes no memory
+ * io_transfer_nowhere() - write and read the planned segments on a target that keeps nothing
+ * @l: lane
+ * @submit: how to submit the bios
+ *
+ * Return: 0, -EBADMSG for a changed guard byte, or the errno of the I/O.
+ */
+int io_transfer_nowhere(struct lane *l, io_submit_fn *submit)
+{
+	int err;
+
+	poison(l);
+	fill_segments(l);
+	err = do_io(l, REQ_OP_WRITE, submit);
+	err = err ?: do_io(l, REQ_OP_READ, submit);
+	return err ?: check_guards(l);
+}
+
+/**
+ * io_expect_error() - a bio that cannot be done ends with an error and writes no memory
  * @l: lane, with a plan of one segment
+ * @op: REQ_OP_READ or REQ_OP_WRITE
  * @len: bytes to ask for, at &lane->sector
+ * @want: the error
  *
  * Return: 0, or -EBADMSG when the bio ends otherwise.
  */
-int io_expect_eio(struct lane *l, unsigned int len)
+int io_expect_error(struct lane *l, enum req_op op, unsigned int len, int want)
 {
-	int err = 0, op;
+	int err;
 
-	for (op = REQ_OP_READ; op <= REQ_OP_WRITE && !err; op++) {
-		poison(l);
-		l->seg[0].len = len;
-		err = do_io(l, (__force blk_opf_t)op, io_submit_plain);
-		l->seg[0].len = 0;
-		if (err == -EIO) {
-			err = check_guards(l);
-			continue;
-		}
-		pr_err("%pg: %u bytes at sector %llu: wanted error %d, got %d\n", l->t->bdev, len,
-		       l->sector, -EIO, err);
-		err = -EBADMSG;
-	}
-	return err;
+	poison(l);
+	l->seg[0].len = len;
+	err = do_io(l, op, io_submit_plain);
+	l->seg[0].len = 0;
+	if (err == want)
+		return check_guards(l);
+	pr_err("%pg: %u bytes at sector %llu: wanted error %d, got %d\n", l->t->bdev, len,
+	       l->sector, want, err);
+	return -EBADMSG;
 }

@@ -135,11 +135,13 @@ static void range_is_mapped_by_large_entries(struct kunit *test)
 static void expect_refused(struct kunit *test, phys_addr_t start, phys_addr_t size, int err)
 {
 	struct range_fixture *f = test->priv;
-	struct pageless_range range = test_range(f, 0, size);
+	struct pageless_range *range = kunit_kzalloc(test, sizeof(*range), GFP_KERNEL);
 	bool found = pageless_pfn(PHYS_PFN(start));
 
-	range.start = start;
-	KUNIT_EXPECT_EQ(test, pageless_register(&range), err);
+	KUNIT_ASSERT_NOT_NULL(test, range);
+	*range = test_range(f, 0, size);
+	range->start = start;
+	KUNIT_EXPECT_EQ(test, pageless_register(range), err);
 	KUNIT_EXPECT_EQ(test, pageless_pfn(PHYS_PFN(start)), found);
 }
 
@@ -204,16 +206,19 @@ static void range_refuses_overlap(struct kunit *test)
 static void ranges_can_touch(struct kunit *test)
 {
 	struct range_fixture *f = test->priv;
-	struct pageless_range low = test_range(f, 0, SZ_4K);
-	struct pageless_range high = test_range(f, SZ_4K, SZ_4K);
+	struct pageless_range *low = &f->range;
+	struct pageless_range *high = kunit_kzalloc(test, sizeof(*high), GFP_KERNEL);
 
-	KUNIT_ASSERT_EQ(test, pageless_register(&low), 0);
-	KUNIT_ASSERT_EQ(test, pageless_register(&high), 0);
-	pageless_unregister(&low);
-	KUNIT_EXPECT_FALSE(test, pageless_pfn(pageless_start_pfn(&low)));
-	KUNIT_EXPECT_TRUE(test, pageless_pfn(pageless_start_pfn(&high)));
-	KUNIT_EXPECT_EQ(test, level_of(high.start), PG_LEVEL_4K);
-	pageless_unregister(&high);
+	KUNIT_ASSERT_NOT_NULL(test, high);
+	*low = test_range(f, 0, SZ_4K);
+	*high = test_range(f, SZ_4K, SZ_4K);
+	KUNIT_ASSERT_EQ(test, pageless_register(low), 0);
+	KUNIT_ASSERT_EQ(test, pageless_register(high), 0);
+	pageless_unregister(low);
+	KUNIT_EXPECT_FALSE(test, pageless_pfn(pageless_start_pfn(low)));
+	KUNIT_EXPECT_TRUE(test, pageless_pfn(pageless_start_pfn(high)));
+	KUNIT_EXPECT_EQ(test, level_of(high->start), PG_LEVEL_4K);
+	pageless_unregister(high);
 }
 
 /* -------- look-up ---------------------------------------------------------- */
@@ -300,24 +305,32 @@ static int unregister_thread(void *range)
 	return 0;
 }
 
+/* Until user mappings are revoked: it waits for who has a reference. */
+static struct task_struct *start_unregister(struct kunit *test, struct range_fixture *f)
+{
+	struct task_struct *task = kthread_create(unregister_thread, &f->range, "pageless-kunit");
+	int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	get_task_struct(task);
+	wake_up_process(task);
+	for (i = 0; i < 1000 && !READ_ONCE(f->revoked); i++)
+		msleep(20);
+	return task;
+}
+
 static void removal_waits_for_the_last_reference(struct kunit *test)
 {
 	struct range_fixture *f = test->priv;
 	struct task_struct *task;
 	unsigned long pfn;
-	int i;
 
 	f->range = test_range(f, 0, SZ_2M);
 	pfn = pageless_start_pfn(&f->range);
 	KUNIT_ASSERT_EQ(test, pageless_register(&f->range), 0);
 	KUNIT_ASSERT_PTR_EQ(test, pageless_range_get(pfn), &f->range);
 
-	task = kthread_create(unregister_thread, &f->range, "pageless-kunit");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
-	get_task_struct(task);
-	wake_up_process(task);
-	for (i = 0; i < 1000 && !READ_ONCE(f->revoked); i++)
-		msleep(20);
+	task = start_unregister(test, f);
 
 	/* Not found any more, revoked, and still mapped: we hold it. */
 	KUNIT_EXPECT_EQ(test, f->revoked, 1);
@@ -332,6 +345,65 @@ static void removal_waits_for_the_last_reference(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, level_of(f->base), PG_LEVEL_NONE);
 }
 
+struct test_holder {
+	struct pageless_holder holder;
+	struct range_fixture *f;
+	int revoked;
+};
+
+/* User mappings are gone before, and the memory is there still. */
+static void test_holder_revoke(struct pageless_holder *holder)
+{
+	struct test_holder *h = container_of(holder, struct test_holder, holder);
+
+	h->revoked += h->f->revoked == 1 && level_of(h->f->base) == PG_LEVEL_2M;
+}
+
+static void holders_let_go(struct kunit *test)
+{
+	struct range_fixture *f = test->priv;
+	struct test_holder h[3] = {};
+	unsigned long pfn;
+	int i;
+
+	f->range = test_range(f, 0, SZ_2M);
+	pfn = pageless_start_pfn(&f->range);
+	KUNIT_ASSERT_EQ(test, pageless_register(&f->range), 0);
+	for (i = 0; i < ARRAY_SIZE(h); i++) {
+		h[i].f = f;
+		h[i].holder.revoke = test_holder_revoke;
+		KUNIT_ASSERT_PTR_EQ(test, pageless_range_get(pfn), &f->range);
+		KUNIT_ASSERT_EQ(test, pageless_hold(&h[i].holder, &f->range), 0);
+	}
+	pageless_let_go(&h[1].holder);
+
+	/* It waits for nobody. */
+	pageless_unregister(&f->range);
+	KUNIT_EXPECT_EQ(test, h[0].revoked, 1);
+	KUNIT_EXPECT_EQ(test, h[1].revoked, 0);
+	KUNIT_EXPECT_EQ(test, h[2].revoked, 1);
+	pageless_let_go(&h[0].holder);
+	pageless_let_go(&h[2].holder);
+}
+
+static void range_that_goes_is_not_held(struct kunit *test)
+{
+	struct range_fixture *f = test->priv;
+	struct test_holder h = { .f = f, .holder.revoke = test_holder_revoke };
+	struct task_struct *task;
+
+	f->range = test_range(f, 0, SZ_2M);
+	KUNIT_ASSERT_EQ(test, pageless_register(&f->range), 0);
+	KUNIT_ASSERT_PTR_EQ(test, pageless_range_get(pageless_start_pfn(&f->range)), &f->range);
+	task = start_unregister(test, f);
+
+	KUNIT_EXPECT_EQ(test, pageless_hold(&h.holder, &f->range), -ENODEV);
+	pageless_range_put(&f->range);
+	kthread_stop(task);
+	put_task_struct(task);
+	KUNIT_EXPECT_EQ(test, h.revoked, 0);
+}
+
 static void devm_range_ends_with_its_device(struct kunit *test)
 {
 	struct range_fixture *f = test->priv;
@@ -343,12 +415,6 @@ static void devm_range_ends_with_its_device(struct kunit *test)
 	kunit_device_unregister(test, dev);
 	KUNIT_EXPECT_EQ(test, f->revoked, 1);
 	KUNIT_EXPECT_FALSE(test, pageless_intersects(f->base, SZ_2M));
-
-	dev = kunit_device_register(test, "pageless");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
-	KUNIT_ASSERT_EQ(test, devm_pageless_register(dev, &f->range), 0);
-	devm_pageless_unregister(dev, &f->range);
-	KUNIT_EXPECT_EQ(test, f->revoked, 2);
 }
 
 static void memory_failure_reaches_the_owner(struct kunit *test)
@@ -420,6 +486,8 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(range_is_found_at_its_edges_only),
 	KUNIT_CASE_SLOW(many_ranges),
 	KUNIT_CASE(removal_waits_for_the_last_reference),
+	KUNIT_CASE(holders_let_go),
+	KUNIT_CASE(range_that_goes_is_not_held),
 	KUNIT_CASE(devm_range_ends_with_its_device),
 	KUNIT_CASE(memory_failure_reaches_the_owner),
 #ifdef CONFIG_FAULT_INJECTION

@@ -27,7 +27,7 @@ TEST_F(map, every_kind_keeps_the_data)
 TEST_F(map, store_after_clear_is_soft_dirty)
 {
 	char *p = self->p + PMD_SZ + PAGE_SZ;
-	char *anon = mmap(NULL, PAGE_SZ, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *anon = dax_anonymous(PAGE_SZ, MAP_PRIVATE);
 
 	*anon = 1;
 	if (!soft_dirty(anon))

@@ -164,6 +164,7 @@ TEST_F(core, shared_data_when_asked_for)
 			  variant->huge);
 
 	dax_populate(p, MAP_LEN);
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, p + PMD_SZ);
 	expect_in_core(_metadata, p, FILTER_DAX_SHARED);
 }
 
@@ -181,8 +182,11 @@ TEST_F(core, private_data_when_asked_for)
 			  variant->huge);
 
 	dax_touch(p, MAP_LEN, false);
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, p);
 	/* A mixture of the file's pages and of copies. */
 	dax_populate(p, 8 * PAGE_SZ);
+	ASSERT_LEVEL(DAX_4K, p);
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, p + PMD_SZ);
 	expect_in_core(_metadata, p, FILTER_DAX_PRIVATE);
 }
 

@@ -47,6 +47,17 @@ static void exit_skip_if_all_skipped(void)
 /* An errno after a call that returned -1, or 0 after success. */
 #define ERRNO_OF(call) ((call) < 0 ? errno : 0)
 
+/* Map the three chunks of a file, fault them in, and see at which level that was. */
+static char *map_chunks(struct __test_metadata *_metadata, int fd, bool huge)
+{
+	char *p = dax_map(fd, 0, MAP_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, huge);
+
+	dax_populate(p, MAP_LEN);
+	for (size_t off = 0; off < MAP_LEN; off += PMD_SZ)
+		ASSERT_LEVEL(huge ? DAX_2M : DAX_4K, p + off);
+	return p;
+}
+
 FIXTURE(map)
 {
 	int fd;
@@ -70,16 +81,10 @@ FIXTURE_VARIANT_ADD(map, pmd)
 
 FIXTURE_SETUP(map)
 {
-	enum dax_level level = variant->huge ? DAX_2M : DAX_4K;
-
 	self->fd = dax_create(MAP_LEN);
 	if (variant->huge && !dax_huge_extents(self->fd))
 		SKIP(return, "no 2 MiB aligned extents: see mkfs.xfs su=2m, mkfs.ext4 stride=512");
-	self->p = dax_map(self->fd, 0, MAP_LEN, PROT_READ | PROT_WRITE,
-			  MAP_SHARED, variant->huge);
-	dax_populate(self->p, MAP_LEN);
-	for (size_t off = 0; off < MAP_LEN; off += PMD_SZ)
-		ASSERT_LEVEL(level, self->p + off);
+	self->p = map_chunks(_metadata, self->fd, variant->huge);
 }
 
 FIXTURE_TEARDOWN(map)

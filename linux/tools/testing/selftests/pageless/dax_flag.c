@@ -7,19 +7,6 @@
 #include <sys/stat.h>
 #include "dax_fixture.h"
 
-static int flags_errno(int fd, bool on)
-{
-	struct fsxattr fsx;
-
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx))
-		return errno;
-	if (on)
-		fsx.fsx_xflags |= FS_XFLAG_DAX;
-	else
-		fsx.fsx_xflags &= ~FS_XFLAG_DAX;
-	return ERRNO_OF(ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
-}
-
 static bool has_flag(int fd)
 {
 	struct fsxattr fsx;
@@ -42,7 +29,7 @@ FIXTURE_SETUP(dir)
 
 	if (dax_is_dax(plain))
 		SKIP(return, "not a mount with dax=inode: every file is DAX");
-	if (flags_errno(plain, true))
+	if (dax_set_flag(plain, true))
 		SKIP(return, "filesystem without FS_XFLAG_DAX");
 	snprintf(self->path, sizeof(self->path), "%s/pageless.XXXXXX", dax.dir);
 	ASSERT_NE(NULL, mkdtemp(self->path));
@@ -58,18 +45,9 @@ FIXTURE_TEARDOWN(dir)
 	close(self->fd);
 }
 
-static int open_file(int dir)
-{
-	int fd = openat(dir, "file", O_RDWR | O_CREAT, 0600);
-
-	if (fd < 0)
-		dax_die("openat");
-	return fd;
-}
-
 TEST_F(dir, files_are_not_dax_by_default)
 {
-	int fd = open_file(self->fd);
+	int fd = dax_open_at(self->fd, "file");
 
 	EXPECT_FALSE(dax_is_dax(fd));
 	EXPECT_FALSE(has_flag(fd));
@@ -80,8 +58,8 @@ TEST_F(dir, new_file_inherits_from_the_directory)
 	char *p;
 	int fd;
 
-	ASSERT_EQ(0, flags_errno(self->fd, true));
-	fd = open_file(self->fd);
+	ASSERT_EQ(0, dax_set_flag(self->fd, true));
+	fd = dax_open_at(self->fd, "file");
 	EXPECT_TRUE(has_flag(fd));
 	ASSERT_TRUE(dax_is_dax(fd));
 	ASSERT_EQ(0, ftruncate(fd, PMD_SZ));
@@ -94,7 +72,7 @@ TEST_F(dir, new_directory_inherits_too)
 {
 	int sub;
 
-	ASSERT_EQ(0, flags_errno(self->fd, true));
+	ASSERT_EQ(0, dax_set_flag(self->fd, true));
 	ASSERT_EQ(0, mkdirat(self->fd, "sub", 0700));
 	sub = openat(self->fd, "sub", O_RDONLY | O_DIRECTORY);
 	EXPECT_TRUE(has_flag(sub));
@@ -105,16 +83,16 @@ TEST_F(dir, new_directory_inherits_too)
 TEST_F(dir, data_survives_the_change)
 {
 	uint64_t buf[2 * PAGE_SZ / 8];
-	int fd = open_file(self->fd);
+	int fd = dax_open_at(self->fd, "file");
 
 	dax_fill(buf, sizeof(buf), 0, 2);
 	for (int on = 1; on >= 0; on--) {
 		ASSERT_EQ((ssize_t)sizeof(buf), pwrite(fd, buf, sizeof(buf), 0));
-		ASSERT_EQ(0, flags_errno(fd, on));
+		ASSERT_EQ(0, dax_set_flag(fd, on));
 		EXPECT_EQ(!on, dax_is_dax(fd)) TH_LOG("changed while in use");
 		close(fd);
 		ASSERT_EQ(0, dax_write_path("/proc/sys/vm/drop_caches", "2"));
-		fd = open_file(self->fd);
+		fd = dax_open_at(self->fd, "file");
 		EXPECT_EQ(on, dax_is_dax(fd));
 		EXPECT_EQ(-1, dax_file_mismatch(fd, 0, sizeof(buf), 2));
 	}

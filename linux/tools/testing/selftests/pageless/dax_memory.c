@@ -46,6 +46,15 @@ char *dax_map(int fd, off_t off, size_t len, int prot, int flags, bool huge)
 	return p;
 }
 
+char *dax_anonymous(size_t len, int type)
+{
+	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, type | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		dax_die("mmap");
+	return p;
+}
+
 /* Write faults that leave pattern 0 as it is. */
 void dax_populate(char *p, size_t len)
 {
@@ -161,6 +170,19 @@ ssize_t dax_file_mismatch(int fd, off_t off, size_t len, uint64_t seed)
 	if (pread(fd, buf, len, off) != (ssize_t)len)
 		dax_die("pread %zu bytes at %ld", len, (long)off);
 	bad = dax_mismatch(buf, len, off, seed);
+	free(buf);
+	return bad;
+}
+
+ssize_t dax_received_mismatch(int fd, off_t off, size_t len, uint64_t seed)
+{
+	char *buf = malloc(len);
+	size_t done = 0;
+	ssize_t n, bad;
+
+	while (done < len && (n = read(fd, buf + done, len - done)) > 0)
+		done += n;
+	bad = done < len ? off + (ssize_t)done : dax_mismatch(buf, len, off, seed);
 	free(buf);
 	return bad;
 }

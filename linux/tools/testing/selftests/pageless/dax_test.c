@@ -34,20 +34,6 @@ void dax_die(const char *fmt, ...)
 	_exit(KSFT_FAIL);
 }
 
-static bool no_dax_check(int argc, char **argv)
-{
-	const char *env = getenv("PAGELESS_NO_DAX_CHECK");
-
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--no-dax-check"))
-			continue;
-		/* The harness's getopt() must not see it. */
-		argv[i] = "";
-		return true;
-	}
-	return env && *env == '1';
-}
-
 /* The non-options of argv, past the options of kselftest_harness.h. */
 static void read_paths(int argc, char **argv)
 {
@@ -58,8 +44,7 @@ static void read_paths(int argc, char **argv)
 	while (getopt(argc, argv, "hlF:f:V:v:t:T:r:") != -1)
 		;
 	for (; optind < argc && n < 2; optind++)
-		if (*argv[optind])
-			path[n++] = argv[optind];
+		path[n++] = argv[optind];
 	optind = 1;
 	dax.dir = path[0];
 	dax.other = path[1];
@@ -67,9 +52,9 @@ static void read_paths(int argc, char **argv)
 
 void dax_init(int argc, char **argv)
 {
-	const char *kind = getenv("PAGELESS_KIND");
+	const char *kind = getenv("PAGELESS_KIND"), *no_check = getenv("PAGELESS_NO_DAX_CHECK");
 
-	dax.check = !no_dax_check(argc, argv);
+	dax.check = !no_check || *no_check != '1';
 	dax.gup_errno = kind && !strcmp(kind, "pageless") ? EFAULT : 0;
 	if (kind && strcmp(kind, "pageless") && strcmp(kind, "pages"))
 		ksft_exit_fail_msg("PAGELESS_KIND is pageless or pages, not %s\n", kind);
@@ -93,6 +78,15 @@ int dax_tmpfile(const char *dir)
 	return fd;
 }
 
+int dax_open_at(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0)
+		dax_die("open %s", name);
+	return fd;
+}
+
 long dax_fs_magic(int fd)
 {
 	struct statfs sfs;
@@ -109,6 +103,19 @@ bool dax_is_dax(int fd)
 	if (statx(fd, "", AT_EMPTY_PATH, 0, &stx))
 		dax_die("statx");
 	return stx.stx_attributes & STATX_ATTR_DAX;
+}
+
+int dax_set_flag(int fd, bool on)
+{
+	struct fsxattr fsx;
+
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &fsx))
+		return errno;
+	if (on)
+		fsx.fsx_xflags |= FS_XFLAG_DAX;
+	else
+		fsx.fsx_xflags &= ~FS_XFLAG_DAX;
+	return ioctl(fd, FS_IOC_FSSETXATTR, &fsx) ? errno : 0;
 }
 
 /* XFS aligns to the stripe unit only what it is told to. */
@@ -211,4 +218,32 @@ int dax_write_path(const char *path, const char *text)
 	n = write(fd, text, strlen(text));
 	close(fd);
 	return n == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+/* The head of the table names its columns: "# start end ... pins ...". */
+long dax_pins(void)
+{
+	char text[4096], *line, *word, *lines, *words;
+	int column = -1;
+	long pins = 0;
+
+	if (dax_read_path("/sys/kernel/debug/pageless/ranges", text, sizeof(text)) < 0)
+		return -1;
+	line = strtok_r(text, "\n", &lines);
+	if (!line || *line != '#')
+		return -1;
+	word = strtok_r(line + 1, " ", &words);
+	for (int i = 0; word; i++, word = strtok_r(NULL, " ", &words))
+		if (!strcmp(word, "pins"))
+			column = i;
+	if (column < 0)
+		return -1;
+	while ((line = strtok_r(NULL, "\n", &lines))) {
+		word = strtok_r(line, " ", &words);
+		for (int i = 0; word && i < column; i++)
+			word = strtok_r(NULL, " ", &words);
+		if (word)
+			pins += strtol(word, NULL, 0);
+	}
+	return pins;
 }

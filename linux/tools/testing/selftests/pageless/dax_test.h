@@ -9,7 +9,7 @@
  *
  *   PAGELESS_DIR, PAGELESS_OTHER  instead of the arguments
  *   PAGELESS_KIND                 "pageless" or "pages": what backs DIR
- *   PAGELESS_NO_DAX_CHECK=1       or --no-dax-check: DIR need not be DAX
+ *   PAGELESS_NO_DAX_CHECK=1       DIR need not be DAX
  */
 #ifndef DAX_TEST_H
 #define DAX_TEST_H
@@ -91,7 +91,9 @@ __noreturn __printf(1, 2) void dax_die(const char *fmt, ...);
 int dax_create(size_t size);
 int dax_create_hole(size_t size);
 int dax_tmpfile(const char *dir);
+int dax_open_at(int dir, const char *name);	/* makes it if need be, and it stays */
 bool dax_is_dax(int fd);
+int dax_set_flag(int fd, bool on);		/* FS_XFLAG_DAX; 0 or an errno */
 bool dax_huge_extents(int fd);
 long dax_fs_magic(int fd);
 
@@ -102,6 +104,7 @@ long dax_fs_magic(int fd);
  */
 char *dax_try_map(int fd, off_t off, size_t len, int prot, int flags, bool huge);
 char *dax_map(int fd, off_t off, size_t len, int prot, int flags, bool huge);
+char *dax_anonymous(size_t len, int type);	/* MAP_PRIVATE or MAP_SHARED, without a file */
 void dax_populate(char *p, size_t len);
 void dax_touch(char *p, size_t len, bool store);
 bool dax_all_present(const char *p, size_t len);
@@ -110,10 +113,14 @@ uint64_t dax_pagemap(pid_t pid, const void *p);
 int dax_pagemap_scan(struct pm_scan_arg *arg);
 long dax_faults(void);
 
-/* Pattern @seed of file offset @off; dax_mismatch() gives an offset or -1. */
+/*
+ * Pattern @seed of file offset @off; dax_mismatch() gives an offset or -1.  So do the others, of what
+ * a file has there, and of the next @len bytes from a pipe or socket.
+ */
 void dax_fill(void *buf, size_t len, off_t off, uint64_t seed);
 ssize_t dax_mismatch(const void *buf, size_t len, off_t off, uint64_t seed);
 ssize_t dax_file_mismatch(int fd, off_t off, size_t len, uint64_t seed);
+ssize_t dax_received_mismatch(int fd, off_t off, size_t len, uint64_t seed);
 bool dax_all_zero(const void *buf, size_t len);
 
 /* One access, not optimised away; then with 0 or the signal that it raised. */
@@ -126,5 +133,8 @@ void dax_flush(const void *p, size_t len);
 int dax_wait(pid_t pid);
 ssize_t dax_read_path(const char *path, char *buf, size_t size);
 int dax_write_path(const char *path, const char *text);
+
+/* Page-less frames that are pinned, all in all; -1 where the kernel does not count them. */
+long dax_pins(void);
 
 #endif /* DAX_TEST_H */

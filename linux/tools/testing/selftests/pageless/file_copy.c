@@ -23,22 +23,6 @@ static bool copy_all(int from, int to, off_t off, off_t end)
 	return true;
 }
 
-/* Receive LEN bytes from a pipe or socket and compare them. */
-static ssize_t received_mismatch(int fd)
-{
-	char buf[LEN];
-	size_t len = 0;
-
-	while (len < LEN) {
-		ssize_t n = read(fd, buf + len, LEN - len);
-
-		if (n <= 0)
-			return len;
-		len += n;
-	}
-	return dax_mismatch(buf, LEN, AT, 1);
-}
-
 TEST_F(map, copy_file_range_between_dax_files)
 {
 	int fd = dax_create_hole(0);
@@ -69,7 +53,7 @@ TEST_F(map, sendfile_to_a_socket)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, s));
 	dax_fill(self->p, MAP_LEN, 0, 1);
 	ASSERT_EQ((ssize_t)LEN, sendfile(s[0], self->fd, &off, LEN));
-	EXPECT_EQ(-1, received_mismatch(s[1]));
+	EXPECT_EQ(-1, dax_received_mismatch(s[1], AT, LEN, 1));
 }
 
 TEST_F(map, sendfile_to_a_file)
@@ -90,7 +74,7 @@ TEST_F(map, splice_to_a_pipe)
 	ASSERT_EQ(0, pipe(p));
 	dax_fill(self->p, MAP_LEN, 0, 1);
 	ASSERT_EQ((ssize_t)LEN, splice(self->fd, &off, p[1], NULL, LEN, 0));
-	EXPECT_EQ(-1, received_mismatch(p[0]));
+	EXPECT_EQ(-1, dax_received_mismatch(p[0], AT, LEN, 1));
 }
 
 TEST_F(map, splice_from_a_pipe)

@@ -44,12 +44,14 @@ TEST_F(map, private_mapping_is_isolated)
 	pid_t pid;
 
 	ASSERT_EQ(0, dax_try_load(q));
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, q);
 	pid = fork();
 	if (!pid) {
 		dax_fill(q, PMD_SZ, 0, 3);
 		_exit(dax_mismatch(q, PMD_SZ, 0, 3) >= 0);
 	}
 	EXPECT_EQ(0, dax_wait(pid));
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, q);
 	EXPECT_EQ(-1, dax_mismatch(q, MAP_LEN, 0, 0));
 	EXPECT_EQ(-1, dax_file_mismatch(self->fd, 0, MAP_LEN, 0));
 }

@@ -13,21 +13,6 @@
 /* Across the edge of a chunk. */
 #define AT (PMD_SZ - LEN / 2)
 
-static ssize_t received_mismatch(int fd)
-{
-	char buf[LEN];
-	size_t len = 0;
-
-	while (len < LEN) {
-		ssize_t n = read(fd, buf + len, LEN - len);
-
-		if (n <= 0)
-			return len;
-		len += n;
-	}
-	return dax_mismatch(buf, LEN, AT, 0);
-}
-
 static void tcp_pair(int pair[2])
 {
 	struct sockaddr_in addr = {
@@ -57,7 +42,7 @@ TEST_F(map, vmsplice_to_a_pipe)
 	EXPECT_EQ(dax.gup_errno, ERRNO_OF(ret));
 	if (!dax.gup_errno) {
 		EXPECT_EQ((ssize_t)LEN, ret);
-		EXPECT_EQ(-1, received_mismatch(p[0]));
+		EXPECT_EQ(-1, dax_received_mismatch(p[0], AT, LEN, 0));
 	}
 }
 
@@ -88,7 +73,7 @@ TEST_F(map, zerocopy_send)
 	EXPECT_EQ(dax.gup_errno, ERRNO_OF(ret));
 	if (!dax.gup_errno) {
 		EXPECT_EQ((ssize_t)LEN, ret);
-		EXPECT_EQ(-1, received_mismatch(s[1]));
+		EXPECT_EQ(-1, dax_received_mismatch(s[1], AT, LEN, 0));
 	}
 }
 
@@ -98,7 +83,7 @@ TEST_F(map, plain_send)
 
 	tcp_pair(s);
 	ASSERT_EQ((ssize_t)LEN, send(s[0], self->p + AT, LEN, 0));
-	EXPECT_EQ(-1, received_mismatch(s[1]));
+	EXPECT_EQ(-1, dax_received_mismatch(s[1], AT, LEN, 0));
 }
 
 TEST_F(map, receive_into_the_mapping)

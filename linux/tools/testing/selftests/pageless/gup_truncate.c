@@ -9,8 +9,11 @@
 #define LEN	(256 * PAGE_SZ)
 #define ROUNDS	12
 
-/* Direct reads of foreign data into the mapping, until killed. */
-static pid_t reader(int fd, bool huge)
+/*
+ * Direct reads of foreign data into the mapping, at random or where others read too, until killed;
+ * counts those that read all.
+ */
+static pid_t reader(int fd, bool huge, bool random, long *reads)
 {
 	pid_t pid = fork();
 
@@ -20,11 +23,18 @@ static pid_t reader(int fd, bool huge)
 		unsigned int seed = getpid();
 
 		for (;;) {
-			size_t at = rand_r(&seed) % ((MAP_LEN - LEN) / PAGE_SZ) * PAGE_SZ;
+			size_t at = 0;
 
-			/* EFAULT when page-less, or while the file is short. */
-			if (pread(other, p + at, LEN, 0) < 0 && errno != EFAULT)
+			if (random)
+				at = rand_r(&seed) % ((MAP_LEN - LEN) / PAGE_SZ) * PAGE_SZ;
+
+			/* EFAULT while the file is short. */
+			ssize_t ret = pread(other, p + at, LEN, 0);
+
+			if (ret < 0 && errno != EFAULT)
 				_exit(1);
+			if (ret == (ssize_t)LEN)
+				__atomic_add_fetch(reads, 1, __ATOMIC_RELAXED);
 		}
 	}
 	return pid;
@@ -62,13 +72,23 @@ static void expect_untouched_victims(struct __test_metadata *_metadata, int fd, 
 	}
 }
 
+/* Some go through, or it is no test of anything. */
+static void expect_reads(struct __test_metadata *_metadata, long *reads)
+{
+	for (int i = 0; i < 3000 && __atomic_load_n(reads, __ATOMIC_RELAXED) < 2; i++)
+		usleep(10000);
+	EXPECT_LE(2, __atomic_load_n(reads, __ATOMIC_RELAXED));
+}
+
 static void truncate_under_io(struct __test_metadata *_metadata, int fd, bool huge, bool punch)
 {
+	long *reads = (void *)dax_anonymous(PAGE_SZ, MAP_SHARED);
 	pid_t pid[2];
 
 	fill_other();
 	for (int i = 0; i < 2; i++)
-		pid[i] = reader(fd, huge);
+		pid[i] = reader(fd, huge, true, reads);
+	expect_reads(_metadata, reads);
 	expect_untouched_victims(_metadata, fd, punch);
 	for (int i = 0; i < 2; i++) {
 		kill(pid[i], SIGKILL);
@@ -88,6 +108,27 @@ TEST_F(map, hole_punch_waits_for_direct_io)
 	if (!dax.other)
 		SKIP(return, "no OTHER file given");
 	truncate_under_io(_metadata, self->fd, variant->huge, true);
+}
+
+/* The next read begins before the last one ends: a truncate that lets faults in meanwhile waits for ever. */
+TEST_F_TIMEOUT(map, reads_that_overlap_do_not_starve_it, 60)
+{
+	long *reads = (void *)dax_anonymous(PAGE_SZ, MAP_SHARED);
+	pid_t pid[4];
+
+	if (!dax.other)
+		SKIP(return, "no OTHER file given");
+	fill_other();
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+		pid[i] = reader(self->fd, variant->huge, false, reads);
+		usleep(30000);
+	}
+	expect_reads(_metadata, reads);
+	EXPECT_EQ(0, ftruncate(self->fd, 0));
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+		kill(pid[i], SIGKILL);
+		EXPECT_EQ(128 + SIGKILL, dax_wait(pid[i]));
+	}
 }
 
 DAX_TEST_MAIN

@@ -34,6 +34,9 @@ FIXTURE_SETUP(hole)
 	self->p = dax_map(self->fd, 0, 2 * PMD_SZ, PROT_READ | PROT_WRITE, MAP_SHARED,
 			  variant->huge);
 	ASSERT_TRUE(dax_all_zero(self->p, 2 * PMD_SZ));
+	/* The zero page has its huge form. */
+	for (size_t off = 0; off < 2 * PMD_SZ; off += PMD_SZ)
+		ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, self->p + off);
 }
 
 FIXTURE_TEARDOWN(hole)

@@ -17,7 +17,10 @@ TEST_F(map, private_store_stays_private)
 	size_t off = PMD_SZ + 5 * PAGE_SZ;
 
 	EXPECT_EQ(-1, dax_mismatch(q, MAP_LEN, 0, 0));
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, q + PMD_SZ);
 	dax_fill(q + off, PAGE_SZ, off, 1);
+	ASSERT_LEVEL(DAX_4K, q + off);
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, q);
 	EXPECT_EQ(-1, dax_mismatch(q + off, PAGE_SZ, off, 1));
 	EXPECT_EQ(-1, dax_mismatch(q, off, 0, 0));
 	EXPECT_EQ(-1, dax_mismatch(q + off + PAGE_SZ, MAP_LEN - off - PAGE_SZ, off + PAGE_SZ, 0));
@@ -54,6 +57,7 @@ TEST_F(map, unwritten_private_pages_follow_the_file)
 	char *q = map_private(self->fd, PROT_READ, variant->huge);
 
 	EXPECT_EQ(-1, dax_mismatch(q, MAP_LEN, 0, 0));
+	ASSERT_LEVEL(variant->huge ? DAX_2M : DAX_4K, q);
 	dax_fill(self->p, MAP_LEN, 0, 3);
 	EXPECT_EQ(-1, dax_mismatch(q, MAP_LEN, 0, 3));
 	EXPECT_EQ(SIGSEGV, dax_try_store(q, 1));

@@ -87,10 +87,13 @@ TEST_F(map, kpage_files_know_no_page)
 		SKIP(return, "pfns are shown to CAP_SYS_ADMIN only");
 	for (unsigned int i = 0; i < ARRAY_SIZE(path); i++) {
 		int fd = open(path[i], O_RDONLY);
-		ssize_t n = pread(fd, &value, 8, pfn * 8);
+		ssize_t n;
 
-		if (fd < 0)
-			continue;
+		/* The last is there with CONFIG_MEMCG. */
+		if (fd < 0 && i == 2)
+			break;
+		ASSERT_LE(0, fd) TH_LOG("%s: %s", path[i], strerror(errno));
+		n = pread(fd, &value, 8, pfn * 8);
 		/* 0: beyond the last page of RAM. */
 		EXPECT_TRUE(n == 0 || n == 8) TH_LOG("%s: %zd", path[i], n);
 		WHEN(dax.check && n == 8, EXPECT_EQ(i ? 0 : KPF_NOPAGE, value) TH_LOG("%s", path[i]));

@@ -90,8 +90,7 @@ TEST_F(map, from_dax_into_dax)
 
 TEST_F(map, mixed_vectors)
 {
-	char *anon = mmap(NULL, 2 * PAGE_SZ, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *anon = dax_anonymous(2 * PAGE_SZ, MAP_PRIVATE);
 	struct iovec remote[] = {
 		{ anon + 1, 100 }, { self->p + PMD_SZ - 50, 100 }, { anon + PAGE_SZ, PAGE_SZ },
 		{ self->p + 7, PAGE_SZ },

@@ -51,6 +51,12 @@ static char *map_rw(int fd, bool huge)
 	return dax_map(fd, 0, MAP_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, huge);
 }
 
+static void expect_levels(struct __test_metadata *_metadata, const char *p, bool huge)
+{
+	for (size_t off = 0; off < MAP_LEN; off += PMD_SZ)
+		ASSERT_LEVEL(huge ? DAX_2M : DAX_4K, p + off);
+}
+
 /* Store one word here and there: the rest has to be copied around it. */
 static void store_words(char *p)
 {
@@ -87,7 +93,10 @@ TEST_F(clone, store_to_the_clone)
 	char *p = map_rw(self->clone, variant->huge);
 
 	EXPECT_EQ(-1, dax_mismatch(p, MAP_LEN, 0, 0));
+	expect_levels(_metadata, p, variant->huge);
 	store_words(p);
+	/* A huge entry was copied as one. */
+	expect_levels(_metadata, p, variant->huge);
 	expect_stored_words(_metadata, self->clone);
 	EXPECT_EQ(-1, dax_file_mismatch(self->fd, 0, MAP_LEN, 0));
 }
@@ -112,6 +121,7 @@ TEST_F(clone, mapping_older_than_the_clone)
 	char *p = map_rw(fd, variant->huge);
 
 	dax_populate(p, MAP_LEN);
+	expect_levels(_metadata, p, variant->huge);
 	ASSERT_EQ(0, ioctl(clone, FICLONE, fd));
 	store_words(p);
 	expect_stored_words(_metadata, fd);

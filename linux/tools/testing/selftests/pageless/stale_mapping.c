@@ -2,9 +2,13 @@
 /*
  * Keeps a 4 KiB and a 2 MiB mapping of a DAX file until told to touch them, which
  * the unbind scenario does after the device went away and came back. Both must
- * raise SIGBUS: else a process reads and writes the data of the next owner.
+ * raise SIGBUS: else a process reads and writes the data of the next owner. What it
+ * had stored and not synced is lost, which its next fsync() says by EIO.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 #include <sys/mman.h>
 #include "dax_test.h"
 
@@ -14,6 +18,14 @@ static int touch(const char *what, char *p)
 
 	printf("%s: load %d, store %d\n", what, load, store);
 	return load == SIGBUS && store == SIGBUS;
+}
+
+static int sync_fails(int fd)
+{
+	int err = fsync(fd) ? errno : 0;
+
+	printf("fsync: %s\n", strerror(err));
+	return err == EIO;
 }
 
 int main(int argc, char **argv)
@@ -33,5 +45,5 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		return 1;
-	return !(touch("2 MiB", huge) & touch("4 KiB", small));
+	return !(touch("2 MiB", huge) & touch("4 KiB", small) & sync_fails(fd));
 }
