@@ -8,13 +8,11 @@ run: setup tree programs		## set up, boot, show the main job
 	@scripts/kernel release
 	@lab/demo
 
-test: setup tree programs		## everything, on the release and the debug kernel
-	@for k in release debug stock off i386; do scripts/kernel $$k || exit; done
-	@scripts/test
+test: setup tree programs		## the release kernel, and a debug kernel that checks itself
+	@scripts/test --build
 
-soak: setup tree programs		## the long form: more combinations, 210 removals under load
-	@for k in release debug stock off i386; do scripts/kernel $$k || exit; done
-	@scripts/test --soak
+soak: setup tree programs		## more combinations, 210 removals under load, 500 power cuts
+	@scripts/test --build --soak
 
 shell: setup tree			## a root shell in the guest (MACHINE=pmem)
 	@scripts/kernel release
@@ -30,19 +28,24 @@ kernel: setup tree			## build a kernel (KERNEL=release)
 	@scripts/kernel $(or $(KERNEL),release)
 
 programs: tree
-	@$(MAKE) -s -C build/linux/tools/testing/selftests/pageless OUTPUT=$(CURDIR)/build/selftests
+	@$(MAKE) -s -j$$(nproc) -C build/linux/tools/testing/selftests/pageless OUTPUT=$(CURDIR)/build/selftests
 
-bench: setup tree			## instructions of I/O and faults, stock and release
-	@for k in stock release; do scripts/kernel $$k || exit; done
+bench: setup tree			## instructions of I/O and faults, and text size, of stock and release
+	@for k in stock release release-off; do scripts/kernel $$k || exit; done
+	@bench/text
 	@bench/compare stock release
+	@for k in small-stock small; do scripts/kernel $$k || exit; done
+	@bench/compare small-stock small mapping tier
 
 patches:				## export the commits of build/linux to patches/
 	@scripts/patches
 
 lint: tree				## checkpatch, kernel-doc, shellcheck, the layout
+	@scripts/setup check
 	@scripts/lint
 
 compile-check: tree			## compile what patches touch for each machine, compare sizes
+	@scripts/setup check
 	@scripts/compile-check
 
 help:
