@@ -2,8 +2,10 @@
 /*
  * A 9p file opened with O_DIRECT: the transport hands pages of the caller's buffer
  * to the host.  With a DAX mapping the data is right or the call gives EFAULT.
- * The program's own file is one in a guest whose root is on 9p, as the lab's is.
+ * The program's own file is one in a guest whose root is on 9p, as the lab's is;
+ * one to write is on the lab's share.
  */
+#include <sys/mount.h>
 #include <sys/statfs.h>
 #include "dax_fixture.h"
 
@@ -38,6 +40,39 @@ TEST_F(map, direct_read)
 		EXPECT_EQ(-1, dax_mismatch(self->p, AT, 0, 0));
 		EXPECT_EQ(-1, dax_mismatch(self->p + AT + LEN, MAP_LEN - AT - LEN, AT + LEN, 0));
 	}
+}
+
+TEST_F(map, direct_write)
+{
+	char dir[] = "/tmp/gup_9p.XXXXXX", name[64], back[LEN];
+	struct stat st;
+	ssize_t ret;
+	int fd;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	if (mount("share", dir, "9p", 0, "trans=virtio,version=9p2000.L,access=any")) {
+		rmdir(dir);
+		SKIP(return, "no 9p share to write to: %s", strerror(errno));
+	}
+	snprintf(name, sizeof(name), "%s/file", dir);
+	fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0600);
+	EXPECT_LE(0, fd);
+	ret = pwrite(fd, self->p + AT, LEN, 0);
+	if (ret < 0) {
+		EXPECT_EQ(dax.gup_errno, errno);
+		EXPECT_EQ(EFAULT, dax.gup_errno);
+		EXPECT_EQ(0, fstat(fd, &st));
+		EXPECT_EQ(0, st.st_size);
+	} else {
+		EXPECT_EQ((ssize_t)LEN, ret);
+		EXPECT_EQ((ssize_t)LEN, pread(fd, back, LEN, 0));
+		EXPECT_EQ(0, memcmp(self->p + AT, back, LEN));
+	}
+	EXPECT_EQ(-1, dax_mismatch(self->p, MAP_LEN, 0, 0));
+	close(fd);
+	unlink(name);
+	EXPECT_EQ(0, umount(dir));
+	rmdir(dir);
 }
 
 DAX_TEST_MAIN
