@@ -6,6 +6,7 @@
  * one to write is on the lab's share.
  */
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include "dax_fixture.h"
 
