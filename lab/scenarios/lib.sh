@@ -54,11 +54,13 @@ logged() {
 	if log_since | grep -qE -- "$2"; then ok "$1"; else not_ok "$1: not in the log: $2"; fi
 }
 
-# run_program NAME ARG...: run a selftest, leave what it says and how it ended.
+# run_program NAME ARG...: run a selftest, leave what it says and how it ended.  KASAN under TCG beside a
+# second guest is slow.
 run_program() {
-	local name=$1 status=0 start=$SECONDS
+	local name=$1 status=0 start=$SECONDS time=120
 	shift
-	timeout "${PROGRAM_TIMEOUT:-120}" "$programs/$name" "$@" >"/run/$name.out" 2>&1 </dev/null || status=$?
+	[[ $(uname -r) != *-debug ]] || time=360
+	timeout "${PROGRAM_TIMEOUT:-$time}" "$programs/$name" "$@" >"/run/$name.out" 2>&1 </dev/null || status=$?
 	echo "$status $((SECONDS - start))" >"/run/$name.end"
 }
 

@@ -6,7 +6,7 @@
  */
 #include "dax_fixture.h"
 
-#define LEN	(256 * PAGE_SZ)
+#define LEN	(64 * PAGE_SZ)
 #define ROUNDS	12
 
 /*
