@@ -37,6 +37,7 @@ int main(int argc, char **argv)
 {
 	size_t size, block, at = 0;
 	off_t done = 0;
+	struct stat st;
 	char *buf;
 	int from, to;
 
@@ -62,7 +63,7 @@ int main(int argc, char **argv)
 		done += n;
 		at = (at + block) % BUFFER + block > BUFFER ? 0 : (at + block) % BUFFER;
 	}
-	if (ftruncate(to, done) || fsync(to))
+	if (fstat(to, &st) || (S_ISREG(st.st_mode) && ftruncate(to, done)) || fsync(to))
 		dax_die("%s", argv[2]);
 	printf("%ld bytes\n", (long)done);
 	return 0;
