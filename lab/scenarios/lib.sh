@@ -276,13 +276,13 @@ leave_disks_alone() {
 	udevadm control --reload
 }
 
-# make_fs FS DEVICE: xfs, xfs-noreflink, xfs-rmap or ext4, extents aligned to 2 MiB.
+# make_fs FS DEVICE [OPTION OF mkfs.ext4...]: xfs, xfs-noreflink, xfs-rmap or ext4, extents aligned to 2 MiB.
 make_fs() {
 	case $1 in
 	xfs)		mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=1,rmapbt=0 "$2" ;;
 	xfs-noreflink)	mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=0,rmapbt=0 "$2" ;;
 	xfs-rmap)	mkfs.xfs -q -f -d su=2m,sw=1 -m reflink=1,rmapbt=1 "$2" ;;
-	ext4)		mkfs.ext4 -q -F -b 4096 -J size=64 -E "stride=512,stripe_width=512,nodiscard" "$2" ;;
+	ext4)		mkfs.ext4 -q -F -b 4096 -E "stride=512,stripe_width=512,nodiscard" "${@:3}" "$2" ;;
 	*)		bail "no such file system: $1" ;;
 	esac
 }
