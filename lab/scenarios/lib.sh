@@ -159,7 +159,7 @@ bounced() {
 }
 
 # partition DISK NUMBER START-MIB SIZE-MIB
-partition() { addpart "/dev/$1" "$2" $(($3 << 11)) $(($4 << 11)) || bail "no partition $1p$2"; }
+partition() { "$top/build/lab-addpart" "/dev/$1" "$2" $(($3 << 11)) $(($4 << 11)) || bail "no partition $1p$2"; }
 
 # wait_for_disk COMMAND...: until it prints the name of a disk; sets $dev.
 wait_for_disk() {
