@@ -26,44 +26,37 @@ struct race {
 	};
 };
 
-/* Unlike an unmap it waits for no answer to an interrupt: other CPUs flush by themselves. */
-static void race_clear(struct race *r, unsigned long addr)
+/*
+ * Takes the entry away, or puts it back. Unlike an unmap it waits for no answer to an interrupt: other
+ * CPUs flush by themselves.
+ */
+static void race_entry(struct race *r, bool away)
 {
 	struct mm_struct *mm = r->f->mm;
+	unsigned long addr = USER_ADDR;
 	pud_t *pudp = pud_offset(p4d_offset(pgd_offset(mm, addr), addr), addr);
+	pmd_t *pmdp = pmd_offset(pudp, addr);
 	spinlock_t *ptl;
 	pte_t *ptep;
 
 	if (r->order == PUD_ORDER) {
 		ptl = pud_lock(mm, pudp);
-		r->pud = pudp_huge_get_and_clear(mm, addr, pudp);
+		if (away)
+			r->pud = pudp_huge_get_and_clear(mm, addr, pudp);
+		else
+			set_pud_at(mm, addr, pudp, r->pud);
 	} else if (r->order == PMD_ORDER) {
-		ptl = pmd_lock(mm, pmd_offset(pudp, addr));
-		r->pmd = pmdp_huge_get_and_clear(mm, addr, pmd_offset(pudp, addr));
+		ptl = pmd_lock(mm, pmdp);
+		if (away)
+			r->pmd = pmdp_huge_get_and_clear(mm, addr, pmdp);
+		else
+			set_pmd_at(mm, addr, pmdp, r->pmd);
 	} else {
-		ptep = pte_offset_map_lock(mm, pmd_offset(pudp, addr), addr, &ptl);
-		r->pte = ptep_get_and_clear(mm, addr, ptep);
-		pte_unmap(ptep);
-	}
-	spin_unlock(ptl);
-}
-
-static void race_restore(struct race *r, unsigned long addr)
-{
-	struct mm_struct *mm = r->f->mm;
-	pud_t *pudp = pud_offset(p4d_offset(pgd_offset(mm, addr), addr), addr);
-	spinlock_t *ptl;
-	pte_t *ptep;
-
-	if (r->order == PUD_ORDER) {
-		ptl = pud_lock(mm, pudp);
-		set_pud_at(mm, addr, pudp, r->pud);
-	} else if (r->order == PMD_ORDER) {
-		ptl = pmd_lock(mm, pmd_offset(pudp, addr));
-		set_pmd_at(mm, addr, pmd_offset(pudp, addr), r->pmd);
-	} else {
-		ptep = pte_offset_map_lock(mm, pmd_offset(pudp, addr), addr, &ptl);
-		set_pte_at(mm, addr, ptep, r->pte);
+		ptep = pte_offset_map_lock(mm, pmdp, addr, &ptl);
+		if (away)
+			r->pte = ptep_get_and_clear(mm, addr, ptep);
+		else
+			set_pte_at(mm, addr, ptep, r->pte);
 		pte_unmap(ptep);
 	}
 	spin_unlock(ptl);
@@ -89,11 +82,11 @@ static void race_free(struct race *r)
 
 static void race_truncate_entry(struct race *r)
 {
-	race_clear(r, USER_ADDR);
+	race_entry(r, true);
 	while (user_pinned(r->f, 0, 1))
 		cpu_relax();
 	race_free(r);
-	race_restore(r, USER_ADDR);
+	race_entry(r, false);
 	race_pause(100);
 }
 

@@ -367,23 +367,35 @@ static unsigned long order_pins(unsigned int order, unsigned long nr)
 	return order ? DIV_ROUND_UP(nr, CHUNK) : nr;
 }
 
-static void absent_frames_are_faulted_in(struct kunit *test)
+/*
+ * Maps the file at USER_ADDR, by entries of the test's order, none of them there yet; returns how many
+ * frames to pin.
+ */
+static unsigned long map_file(struct kunit *test, unsigned long prot)
 {
 	struct user_range *f = test->priv;
 	unsigned int order = user_order(test);
 	unsigned long nr = order ? CHUNK : 5;
 
 	f->order = order;
-	user_map(test, f->file, USER_ADDR, 0, max(nr, 1UL << order), PROT_READ | PROT_WRITE);
+	user_map(test, f->file, USER_ADDR, 0, max(nr, 1UL << order), prot);
+	return nr;
+}
+
+static void absent_frames_are_faulted_in(struct kunit *test)
+{
+	struct user_range *f = test->priv;
+	unsigned long nr = map_file(test, PROT_READ | PROT_WRITE);
+
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, WRITE_MAPPED), -EFAULT);
 	KUNIT_EXPECT_EQ(test, f->faults, 0);
 	KUNIT_EXPECT_EQ(test, f->nr, 0);
 
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_WRITE), nr);
-	KUNIT_EXPECT_EQ(test, f->faults, order ? 1 : nr);
+	KUNIT_EXPECT_EQ(test, f->faults, f->order ? 1 : nr);
 	KUNIT_EXPECT_EQ(test, f->nr, 1);
-	user_expect_frames(test, 0, 0, nr, order);
-	KUNIT_EXPECT_EQ(test, user_pins(f), order_pins(order, nr));
+	user_expect_frames(test, 0, 0, nr, f->order);
+	KUNIT_EXPECT_EQ(test, user_pins(f), order_pins(f->order, nr));
 	user_unpin(test);
 }
 
@@ -391,19 +403,16 @@ static void absent_frames_are_faulted_in(struct kunit *test)
 static void entry_is_made_writable_first(struct kunit *test)
 {
 	struct user_range *f = test->priv;
-	unsigned int order = user_order(test);
-	unsigned long nr = order ? CHUNK : 5;
+	unsigned long nr = map_file(test, PROT_READ | PROT_WRITE);
 
-	f->order = order;
-	user_map(test, f->file, USER_ADDR, 0, max(nr, 1UL << order), PROT_READ | PROT_WRITE);
 	user_fault(test, USER_ADDR, nr, false);
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_NOFAULT), nr);
-	user_expect_frames(test, 0, 0, nr, order);
+	user_expect_frames(test, 0, 0, nr, f->order);
 	user_unpin(test);
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, WRITE_MAPPED), -EFAULT);
 
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_WRITE), nr);
-	user_expect_frames(test, 0, 0, nr, order);
+	user_expect_frames(test, 0, 0, nr, f->order);
 	user_unpin(test);
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, WRITE_MAPPED), nr);
 	user_unpin(test);
@@ -412,11 +421,8 @@ static void entry_is_made_writable_first(struct kunit *test)
 static void read_only_mapping_is_not_written(struct kunit *test)
 {
 	struct user_range *f = test->priv;
-	unsigned int order = user_order(test);
-	unsigned long nr = order ? CHUNK : 5;
+	unsigned long nr = map_file(test, PROT_READ);
 
-	f->order = order;
-	user_map(test, f->file, USER_ADDR, 0, max(nr, 1UL << order), PROT_READ);
 	user_fault(test, USER_ADDR, nr, false);
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_WRITE), -EFAULT);
 	KUNIT_EXPECT_EQ(test, f->nr, 0);
@@ -452,11 +458,8 @@ static void protection_is_obeyed(struct kunit *test)
 static void fatal_signal_ends_the_slow_path(struct kunit *test)
 {
 	struct user_range *f = test->priv;
-	unsigned int order = user_order(test);
-	unsigned long nr = order ? CHUNK : 5;
+	unsigned long nr = map_file(test, PROT_READ | PROT_WRITE);
 
-	f->order = order;
-	user_map(test, f->file, USER_ADDR, 0, max(nr, 1UL << order), PROT_READ | PROT_WRITE);
 	allow_signal(SIGKILL);
 	send_sig(SIGKILL, current, 1);
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_WRITE), -EINTR);
@@ -468,17 +471,17 @@ static void fatal_signal_ends_the_slow_path(struct kunit *test)
 	flush_signals(current);
 
 	/* It comes while a frame is faulted in; those before it are pinned. */
-	f->fatal_fault = order ? 1 : 3;
-	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_WRITE), order ? -EINTR : 2);
+	f->fatal_fault = f->order ? 1 : 3;
+	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_WRITE), f->order ? -EINTR : 2);
 	KUNIT_EXPECT_EQ(test, f->faults, f->fatal_fault);
-	KUNIT_EXPECT_EQ(test, f->nr, order ? 0 : 1);
-	KUNIT_EXPECT_EQ(test, user_pins(f), order ? 0 : 2);
+	KUNIT_EXPECT_EQ(test, f->nr, f->order ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, user_pins(f), f->order ? 0 : 2);
 	user_unpin(test);
 
 	/* What is mapped needs no slow path. */
-	nr = order ? CHUNK : 3;
+	nr = f->order ? CHUNK : 3;
 	KUNIT_EXPECT_EQ(test, user_pin(test, USER_ADDR, nr, FOLL_WRITE), nr);
-	user_expect_frames(test, 0, 0, nr, order);
+	user_expect_frames(test, 0, 0, nr, f->order);
 	user_unpin(test);
 	KUNIT_EXPECT_EQ(test, f->faults, f->fatal_fault);
 	flush_signals(current);

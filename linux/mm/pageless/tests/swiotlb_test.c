@@ -130,6 +130,16 @@ static void bounce_reads_high_memory(struct kunit *test)
 	dma_unmap_page(f->dev, addr, SIZE, DMA_TO_DEVICE);
 }
 
+/* What the device wrote, and round it what was there. */
+static void expect_pages(struct kunit *test, u8 head, u8 middle, u8 tail)
+{
+	expect_page(test, 0, 0, OFFSET, 1);
+	expect_page(test, 0, OFFSET, PAGE_SIZE, head);
+	expect_page(test, 1, 0, PAGE_SIZE, middle);
+	expect_page(test, 2, 0, TAIL, tail);
+	expect_page(test, 2, TAIL, PAGE_SIZE, 3);
+}
+
 static void bounce_writes_high_memory(struct kunit *test)
 {
 	struct swiotlb_fixture *f = test->priv;
@@ -139,21 +149,13 @@ static void bounce_writes_high_memory(struct kunit *test)
 	copy = test_map(test, DMA_FROM_DEVICE, &addr);
 	memset(copy, 21, SIZE);
 	dma_sync_single_for_cpu(f->dev, addr, SIZE, DMA_FROM_DEVICE);
-	expect_page(test, 0, 0, OFFSET, 1);
-	expect_page(test, 0, OFFSET, PAGE_SIZE, 21);
-	expect_page(test, 1, 0, PAGE_SIZE, 21);
-	expect_page(test, 2, 0, TAIL, 21);
-	expect_page(test, 2, TAIL, PAGE_SIZE, 3);
+	expect_pages(test, 21, 21, 21);
 
 	memset(copy, 31, HEAD);
 	memset(copy + HEAD, 32, PAGE_SIZE);
 	memset(copy + HEAD + PAGE_SIZE, 33, TAIL);
 	dma_unmap_page(f->dev, addr, SIZE, DMA_FROM_DEVICE);
-	expect_page(test, 0, 0, OFFSET, 1);
-	expect_page(test, 0, OFFSET, PAGE_SIZE, 31);
-	expect_page(test, 1, 0, PAGE_SIZE, 32);
-	expect_page(test, 2, 0, TAIL, 33);
-	expect_page(test, 2, TAIL, PAGE_SIZE, 3);
+	expect_pages(test, 31, 32, 33);
 }
 
 static struct kunit_case swiotlb_cases[] = {

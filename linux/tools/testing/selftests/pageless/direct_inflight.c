@@ -247,10 +247,10 @@ TEST_F(inflight, io_uring_is_cancelled_in_time)
 	expect_moved(_metadata, self, variant->into);
 }
 
-/* The child ends when its I/O has: exit waits for AIO. */
-TEST_F(inflight, process_with_aio_is_killed)
+/* A child that has, behind the closed gate, I/O of AIO or io_uring in flight, and pauses. */
+static pid_t process_with_io(struct __test_metadata *_metadata, struct _test_data_inflight *self,
+			     bool into, bool uring)
 {
-	struct in_flight io;
 	int ready[2];
 	pid_t pid;
 	char byte;
@@ -259,12 +259,26 @@ TEST_F(inflight, process_with_aio_is_killed)
 	close_gate();
 	pid = fork();
 	if (!pid) {
-		start_io(&io, self->d.other, variant->into, self->d.p + AT, LEN);
+		struct in_flight io;
+		struct io_uring ring;
+
+		if (uring)
+			submit_to_ring(&ring, self->d.other, into, self->d.p + AT);
+		else
+			start_io(&io, self->d.other, into, self->d.p + AT, LEN);
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
 		pause();
 	}
 	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	return pid;
+}
+
+/* The child ends when its I/O has: exit waits for AIO. */
+TEST_F(inflight, process_with_aio_is_killed)
+{
+	pid_t pid = process_with_io(_metadata, self, variant->into, false);
+
 	expect_pinned(_metadata);
 	kill(pid, SIGKILL);
 	open_gate();
@@ -275,21 +289,8 @@ TEST_F(inflight, process_with_aio_is_killed)
 /* With io_uring the I/O outlives the process and its page tables. */
 TEST_F(inflight, process_with_io_uring_is_killed)
 {
-	struct io_uring ring;
-	int ready[2];
-	pid_t pid;
-	char byte;
+	pid_t pid = process_with_io(_metadata, self, variant->into, true);
 
-	ASSERT_EQ(0, pipe(ready));
-	close_gate();
-	pid = fork();
-	if (!pid) {
-		submit_to_ring(&ring, self->d.other, variant->into, self->d.p + AT);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		pause();
-	}
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, dax_wait(pid));
 	expect_pinned(_metadata);
