@@ -161,17 +161,20 @@ static void sg_table_of_both_kinds_maps(struct kunit *test)
 static void sg_entry_maps_without_its_table(struct kunit *test)
 {
 	struct dma_fixture *f = test->priv;
+	struct scatterlist *sg;
 	struct sg_table table;
 	dma_addr_t addr;
 
 	skip_if_forced(test);
 	test_table(test, &table);
-	addr = dma_map_sg_entry(f->dev, &table.sgl[2], DMA_TO_DEVICE);
+	sg = &table.sgl[2];
+	addr = dma_map_pfn(f->dev, sg_pfn(sg), sg->offset, sg->length, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(f->dev, addr));
 	KUNIT_EXPECT_EQ(test, addr, expected(f, 1024));
 	dma_unmap_page(f->dev, addr, PAGE_SIZE + 512, DMA_TO_DEVICE);
 
-	addr = dma_map_sg_entry(f->dev, &table.sgl[1], DMA_TO_DEVICE);
+	sg = &table.sgl[1];
+	addr = dma_map_pfn(f->dev, sg_pfn(sg), sg->offset, sg->length, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, 0, dma_mapping_error(f->dev, addr));
 	KUNIT_EXPECT_EQ(test, addr, phys_to_dma(f->dev, page_to_phys(f->page)));
 	dma_unmap_page(f->dev, addr, 2 * PAGE_SIZE, DMA_TO_DEVICE);
