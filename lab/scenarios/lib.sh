@@ -161,16 +161,23 @@ bounced() {
 # partition DISK NUMBER START-MIB SIZE-MIB
 partition() { "$top/build/lab-addpart" "/dev/$1" "$2" $(($3 << 11)) $(($4 << 11)) || bail "no partition $1p$2"; }
 
-# wait_for_disk COMMAND...: until it prints the name of a disk; sets $dev.
-wait_for_disk() {
-	local i disk
-	for ((i = 0; i < 100; i++)); do
-		disk=$("$@" | head -n 1)
-		[ -z "$disk" ] || [ ! -b "/dev/$disk" ] || { dev=/dev/$disk; return; }
+# eventually COMMAND...: wait until it succeeds. The limit says only that something hangs: a
+# virtual CPU may be held up by its host for many seconds.
+eventually() {
+	local tenths
+	for ((tenths = 0; tenths < 1200; tenths++)); do
+		! "$@" || return 0
 		sleep 0.1
 	done
 	return 1
 }
+
+# wait_for_disk COMMAND...: until it prints the name of a disk; sets $dev.
+disk_named_by() { dev=/dev/$("$@" | head -n 1) && [ -b "$dev" ]; }
+wait_for_disk() { eventually disk_named_by "$@"; }
+
+# send WORD FIFO: to a process that waits for it.
+send() { timeout 60 "$BASH" -c "echo $1 >$2"; }
 
 scsi_debug_disk() { ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null; }
 
@@ -226,19 +233,14 @@ amd() { grep -q AuthenticAMD /proc/cpuinfo || { skip "$1" "the machine check is 
 # CPU for it, and takes the frame out of its linear map. Of bank 4 and with error 8 it is the memory
 # controller's, which the platform's driver notes too.
 machine_check() {	# machine_check OFFSET [BANK ERROR]
-	local mce=/sys/kernel/debug/mce-inject i bad=''
+	local mce=/sys/kernel/debug/mce-inject
 	modprobe mce-inject
 	echo 1 >/sys/devices/system/machinecheck/machinecheck0/check_interval
 	mark_log
 	echo hw >$mce/flags && echo $(($(awk '!/^#/ { print $1; exit }' $ranges) + $1)) >$mce/addr
 	# Valid, enabled, address, deferred, poison.
 	echo "0x94001800000${3:-0}0000" >$mce/status && echo "${2:-1}" >$mce/bank
-	for ((i = 0; i < 100; i++)); do
-		sleep 0.1	# once more: the map comes after the block
-		[ -z "$bad" ] || return 0
-		bad=$(cat /sys/block/pmem0/badblocks)
-	done
-	return 1
+	eventually grep -q . /sys/block/pmem0/badblocks && sleep 1	# the map comes after the block
 }
 
 tracing=/sys/kernel/tracing

@@ -6,10 +6,10 @@
 #include <kunit/test.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
-#include <linux/delay.h>
 #include <linux/mman.h>
 #include <linux/sizes.h>
 #include <linux/uio.h>
+#include "eventually.h"
 #include "user_range.h"
 
 #define CHUNK		PAGELESS_CHUNK_PFNS
@@ -359,7 +359,6 @@ static void pages_of_a_mixed_bio_are_made_dirty(struct kunit *test)
 	struct user_range *f = test->priv;
 	struct bio *bio = mixed_bio(test);
 	struct page *page = user_page_at(test, USER_ADDR + 3 * PAGE_SIZE);
-	int i;
 
 	get_page(page);
 	ClearPageDirty(page);
@@ -379,10 +378,7 @@ static void pages_of_a_mixed_bio_are_made_dirty(struct kunit *test)
 	bio_set_pages_dirty(bio);
 	ClearPageDirty(page);
 	bio_check_pages_dirty(bio);
-	for (i = 0; i < 500 && (user_pins(f) || user_page_pins(page)); i++)
-		msleep(20);
-	KUNIT_EXPECT_EQ(test, user_pins(f), 0);
-	KUNIT_EXPECT_EQ(test, user_page_pins(page), 0);
+	KUNIT_EXPECT_TRUE(test, eventually(!user_pins(f) && !user_page_pins(page)));
 	KUNIT_EXPECT_TRUE(test, PageDirty(page));
 	put_page(page);
 }

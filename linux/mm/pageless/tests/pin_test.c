@@ -14,6 +14,7 @@
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 #include "../pageless.h"
+#include "eventually.h"
 
 #define CHUNK		PAGELESS_CHUNK_PFNS
 /* Two whole chunks, with parts of chunks around them. */
@@ -50,13 +51,10 @@ static unsigned long first_pinned(struct kunit *test, unsigned long pfn, unsigne
 	return first;
 }
 
+/* Without the 100 ms that the reaper takes. */
 static bool table_empty(struct pageless_range *range)
 {
-	int i;
-
-	/* Twice the 100 ms of the reaper, and time for a slow machine to get to it. */
-	for (i = 0; i < 100 && !xa_empty(&range->pins.blocks); i++)
-		msleep(20);
+	flush_delayed_work(&range->pins.reap);
 	return xa_empty(&range->pins.blocks);
 }
 
@@ -308,17 +306,16 @@ static void table_has_memory_only_while_something_is_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, table_bytes(test, 5), two);
 	pageless_unpin(f->pfn + CHUNK, 3, false);
 	pageless_unpin(f->pfn, 1, false);
-	msleep(500);
-	/* One of them was idle. */
-	KUNIT_EXPECT_NULL(test, xa_load(&range->pins.blocks, 1));
+	/* One of them is idle now, and goes, and only that. */
+	KUNIT_EXPECT_TRUE(test, eventually(!xa_load(&range->pins.blocks, 1)));
+	KUNIT_EXPECT_FALSE(test, table_empty(range));
 	KUNIT_EXPECT_NOT_NULL(test, xa_load(&range->pins.blocks, 2));
 	KUNIT_EXPECT_TRUE(test, pinned(f->pfn + CHUNK, 1));
 	one = table_bytes(test, 1);
 	KUNIT_EXPECT_GT(test, one, COUNTERS);
 	KUNIT_EXPECT_LE(test, one, two - COUNTERS);
 	pageless_unpin(f->pfn + CHUNK, 1, false);
-	msleep(900);
-	KUNIT_EXPECT_TRUE(test, xa_empty(&range->pins.blocks));
+	KUNIT_EXPECT_TRUE(test, eventually(xa_empty(&range->pins.blocks)));
 	KUNIT_EXPECT_EQ(test, table_bytes(test, 0), 0);
 }
 
@@ -429,11 +426,12 @@ static void unpin_in_interrupt_wakes_waiter(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, pageless_pin(f->pfn, f->nr, f->whole, GFP_KERNEL), 0);
 		KUNIT_EXPECT_TRUE(test, pinned(pfn, 1));
 		hrtimer_start(&f->timer, ms_to_ktime(20), HRTIMER_MODE_REL_HARD);
-		left = wait_var_event_timeout(pageless_pin_var(pfn), !pinned(pfn, 1), 60 * HZ);
+		left = wait_var_event_timeout(pageless_pin_var(pfn), !pinned(pfn, 1),
+					      EVENTUALLY_JIFFIES);
 		hrtimer_cancel(&f->timer);
 		KUNIT_EXPECT_TRUE(test, f->in_hardirq);
 		/* Woken, and not just timed out. */
-		KUNIT_EXPECT_GT(test, left, 30 * HZ);
+		KUNIT_EXPECT_GT(test, left, 1);
 	}
 }
 
@@ -445,18 +443,15 @@ static void unregister_work(struct work_struct *work)
 static void removal_waits_for_pins(struct kunit *test)
 {
 	struct pin_fixture *f = test->priv;
-	int i;
 
 	KUNIT_ASSERT_EQ(test, pageless_pin(f->pfn, CHUNK, true, GFP_KERNEL), 0);
 	KUNIT_ASSERT_EQ(test, pageless_pin(f->pfn, 3, false, GFP_KERNEL), 0);
 	INIT_WORK(&f->unregister, unregister_work);
 	queue_work(system_unbound_wq, &f->unregister);
-	for (i = 0; i < 500 && pageless_pfn(f->pfn); i++)
-		msleep(20);
-	msleep(100);
 
 	/* No new pins; the old ones are there, and keep the range. */
-	KUNIT_EXPECT_FALSE(test, pageless_pfn(f->pfn));
+	KUNIT_EXPECT_TRUE(test, eventually(!pageless_pfn(f->pfn)));
+	msleep(100);
 	KUNIT_EXPECT_EQ(test, pageless_pin(f->pfn, 1, false, GFP_KERNEL), -ENXIO);
 	KUNIT_EXPECT_EQ(test, pageless_pin(f->pfn + CHUNK, 1, false, GFP_KERNEL), -ENXIO);
 	KUNIT_EXPECT_EQ(test, pageless_pin(f->pfn, 1, false, 0), -ENXIO);

@@ -13,6 +13,7 @@
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 #include <asm/set_memory.h>
+#include "eventually.h"
 
 /* Leaves room for 4,096 ranges of 2 MiB, and for one of 1 GiB, below the top. */
 #define TEST_SPAN	(32ULL * SZ_1G)
@@ -309,13 +310,11 @@ static int unregister_thread(void *range)
 static struct task_struct *start_unregister(struct kunit *test, struct range_fixture *f)
 {
 	struct task_struct *task = kthread_create(unregister_thread, &f->range, "pageless-kunit");
-	int i;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
 	get_task_struct(task);
 	wake_up_process(task);
-	for (i = 0; i < 1000 && !READ_ONCE(f->revoked); i++)
-		msleep(20);
+	KUNIT_EXPECT_TRUE(test, eventually(READ_ONCE(f->revoked)));
 	return task;
 }
 

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
 #include <linux/fs.h>
@@ -133,6 +134,20 @@ void dax_flush(const void *p, size_t len);
 int dax_wait(pid_t pid);
 ssize_t dax_read_path(const char *path, char *buf, size_t size);
 int dax_write_path(const char *path, const char *text);
+
+/*
+ * Wait until @condition, and say whether it came true. A virtual CPU may be held up by its
+ * host for many seconds: the limit is what the harness gives a test, and no statement
+ * about how long something takes.
+ */
+#define DAX_EVENTUALLY(condition)						\
+({										\
+	bool __met;								\
+										\
+	for (int __i = 0; !(__met = (condition)) && __i < 10000; __i++)		\
+		usleep(10000);							\
+	__met;									\
+})
 
 /* Page-less frames that are pinned, all in all; -1 where the kernel does not count them. */
 long dax_pins(void);

@@ -248,9 +248,7 @@ static inline void expect_pinned(struct __test_metadata *_metadata)
 /* Wait until the last I/O's pins are gone: that is shortly after its completion. */
 static inline void expect_no_pins(struct __test_metadata *_metadata)
 {
-	for (int i = 0; i < 500 && dax_pins() > 0; i++)
-		usleep(10000);
-	EXPECT_GE(0, dax_pins());
+	EXPECT_TRUE(DAX_EVENTUALLY(dax_pins() <= 0));
 }
 
 #endif /* DIRECT_FIXTURE_H */

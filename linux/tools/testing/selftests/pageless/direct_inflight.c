@@ -286,6 +286,16 @@ TEST_F(inflight, process_with_aio_is_killed)
 	expect_moved(_metadata, self, variant->into);
 }
 
+static bool last_page_moved(struct _test_data_inflight *self, bool into)
+{
+	const size_t last = LEN - PAGE_SZ;
+
+	if (into)
+		return dax_mismatch(self->d.p + AT + last, PAGE_SZ, last, 7) < 0;
+	read_other(self->d.other, self->d.back, LEN, 0);
+	return dax_mismatch(self->d.back + last, PAGE_SZ, AT + last, 0) < 0;
+}
+
 /* With io_uring the I/O outlives the process and its page tables. */
 TEST_F(inflight, process_with_io_uring_is_killed)
 {
@@ -297,19 +307,7 @@ TEST_F(inflight, process_with_io_uring_is_killed)
 	EXPECT_EQ(-1, dax_mismatch(self->d.p, MAP_LEN, 0, 0));
 	open_gate();
 	/* Nobody is told of the completion: the file or OTHER has it. */
-	for (int i = 0; i < 500; i++) {
-		ssize_t bad;
-
-		if (variant->into) {
-			bad = dax_mismatch(self->d.p + AT + LEN - PAGE_SZ, PAGE_SZ, LEN - PAGE_SZ, 7);
-		} else {
-			read_other(self->d.other, self->d.back, LEN, 0);
-			bad = dax_mismatch(self->d.back + LEN - PAGE_SZ, PAGE_SZ, AT + LEN - PAGE_SZ, 0);
-		}
-		if (bad < 0)
-			break;
-		usleep(10000);
-	}
+	DAX_EVENTUALLY(last_page_moved(self, variant->into));
 	expect_moved(_metadata, self, variant->into);
 }
 

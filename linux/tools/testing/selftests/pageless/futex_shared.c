@@ -25,20 +25,14 @@ static long futex_wait(char *p, int val, int seconds)
 	return futex(p, FUTEX_WAIT, val, &ts, NULL);
 }
 
-/* Wake until somebody was asleep there; give up after ten seconds. */
+/* Wake until as many were asleep there. */
 static long futex_wake(char *p, int n)
 {
-	long woken = 0;
+	long woken = 0, ret;
 
-	for (int i = 0; i < 1000 && woken < n; i++) {
-		long ret = futex(p, FUTEX_WAKE, n - woken, NULL, NULL);
-
-		if (ret < 0)
-			return ret;
-		woken += ret;
-		usleep(10000);
-	}
-	return woken;
+	DAX_EVENTUALLY((ret = futex(p, FUTEX_WAKE, n - woken, NULL, NULL)) < 0 ||
+		       (woken += ret) >= n);
+	return ret < 0 ? ret : woken;
 }
 
 /* The same file, at another address and at the other level. */
@@ -136,19 +130,15 @@ TEST_F(map, private_mapping_is_its_own)
 TEST_F(map, requeue_to_another_chunk)
 {
 	pid_t pid[2];
-	long moved = 0;
+	long moved = 0, ret;
 
 	set_words(self->p, 1, 1);
 	for (int i = 0; i < 2; i++)
 		pid[i] = waiting_child(self->fd, WORD_A, MAP_SHARED, variant->huge, 60);
 	/* Wake none, move all. */
-	for (int i = 0; i < 1000 && moved < 2; i++) {
-		long ret = futex(self->p + WORD_A, FUTEX_REQUEUE, 0, (void *)9L, self->p + WORD_B);
-
-		ASSERT_LE(0, ret);
-		moved += ret;
-		usleep(10000);
-	}
+	DAX_EVENTUALLY((ret = futex(self->p + WORD_A, FUTEX_REQUEUE, 0, (void *)9L,
+				    self->p + WORD_B)) < 0 || (moved += ret) >= 2);
+	EXPECT_LE(0, ret);
 	EXPECT_EQ(2, moved);
 	EXPECT_EQ(0, futex(self->p + WORD_A, FUTEX_WAKE, 9, NULL, NULL));
 	EXPECT_EQ(2, futex_wake(self->p + WORD_B, 2));

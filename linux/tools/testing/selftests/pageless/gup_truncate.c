@@ -75,9 +75,7 @@ static void expect_untouched_victims(struct __test_metadata *_metadata, int fd, 
 /* Some go through, or it is no test of anything. */
 static void expect_reads(struct __test_metadata *_metadata, long *reads)
 {
-	for (int i = 0; i < 3000 && __atomic_load_n(reads, __ATOMIC_RELAXED) < 2; i++)
-		usleep(10000);
-	EXPECT_LE(2, __atomic_load_n(reads, __ATOMIC_RELAXED));
+	EXPECT_TRUE(DAX_EVENTUALLY(__atomic_load_n(reads, __ATOMIC_RELAXED) >= 2));
 }
 
 static void truncate_under_io(struct __test_metadata *_metadata, int fd, bool huge, bool punch)

@@ -39,9 +39,7 @@ static void catch_sigbus(void)
 
 static bool wait_for_signal(void)
 {
-	for (int i = 0; i < 1000 && !signals_caught(); i++)
-		usleep(10000);
-	return signals_caught();
+	return DAX_EVENTUALLY(signals_caught());
 }
 
 /* How the siginfo differs from a memory error at @p; 0: not at all. */

@@ -88,13 +88,9 @@ static int pages_stored(int fd)
 /* XFS gives the blocks of a file that was deleted back later, in the background. */
 static int pages_stored_in_the_end(int fd)
 {
-	int n = 0, tries;
+	int n;
 
-	for (tries = 0; tries < 100 && !n; tries++) {
-		n = pages_stored(fd);
-		if (!n)
-			usleep(100000);
-	}
+	DAX_EVENTUALLY((n = pages_stored(fd)));
 	return n;
 }
 
