@@ -176,8 +176,9 @@ eventually() {
 disk_named_by() { dev=/dev/$("$@" | head -n 1) && [ -b "$dev" ]; }
 wait_for_disk() { eventually disk_named_by "$@"; }
 
-# send WORD FIFO: to a process that waits for it.
-send() { timeout 60 "$BASH" -c "echo $1 >$2"; }
+# send WORD FIFO: to a process that has it open, if it still lives. To open it for both ways does
+# not wait for a reader.
+send() { echo "$1" 1<>"$2"; }
 
 scsi_debug_disk() { ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null; }
 
