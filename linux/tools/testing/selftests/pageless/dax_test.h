@@ -137,8 +137,8 @@ int dax_write_path(const char *path, const char *text);
 
 /*
  * Wait until @condition, and say whether it came true. A virtual CPU may be held up by its
- * host for many seconds: the limit is what the harness gives a test, and no statement
- * about how long something takes.
+ * host for many seconds: the limit is just below the time that the harness gives a
+ * test, and says only that something hangs.
  */
 #define DAX_EVENTUALLY(condition)						\
 ({										\
