@@ -227,8 +227,11 @@ raid_end() {
 	return $status
 }
 
-# amd NAME: can machine_check make one here? A skip if not.
-amd() { grep -q AuthenticAMD /proc/cpuinfo || { skip "$1" "the machine check is one of AMD's"; return 1; }; }
+# amd NAME: can machine_check make one here, and the kernel read what is poisoned? A skip if not.
+amd() {
+	grep -q AuthenticAMD /proc/cpuinfo || { skip "$1" "the machine check is one of AMD's"; return 1; }
+	grep -qw erms /proc/cpuinfo || { skip "$1" "LAB_CPU=erms=on: copy_mc_to_kernel() needs it"; return 1; }
+}
 
 # A machine check for a byte of pmem0: an error that the memory found by itself. The kernel polls the
 # CPU for it, and takes the frame out of its linear map. Of bank 4 and with error 8 it is the memory
