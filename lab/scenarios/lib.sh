@@ -8,6 +8,7 @@ here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 top=${here%/lab/scenarios}
 programs=$top/build/selftests
 export PATH=$PATH:/sbin:/usr/sbin
+export LC_ALL=C	# a locale is a dozen files that each program opens
 
 points=0
 point() { points=$((points + 1)); echo "$1"; }

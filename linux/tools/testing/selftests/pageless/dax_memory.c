@@ -162,15 +162,29 @@ ssize_t dax_mismatch(const void *buf, size_t len, off_t off, uint64_t seed)
 	return -1;
 }
 
+/* What moves between files and memory: a new buffer of megabytes would cost a page fault for each page. */
+static char piece[64 * PAGE_SZ];
+
+void dax_file_fill(int fd, off_t off, size_t len, uint64_t seed)
+{
+	for (size_t done = 0, n; done < len; done += n) {
+		n = len - done < sizeof(piece) ? len - done : sizeof(piece);
+		dax_fill(piece, n, off + done, seed);
+		if (pwrite(fd, piece, n, off + done) != (ssize_t)n)
+			dax_die("pwrite %zu bytes at %ld", n, (long)(off + done));
+	}
+}
+
 ssize_t dax_file_mismatch(int fd, off_t off, size_t len, uint64_t seed)
 {
-	char *buf = malloc(len);
-	ssize_t bad;
+	ssize_t bad = -1;
 
-	if (pread(fd, buf, len, off) != (ssize_t)len)
-		dax_die("pread %zu bytes at %ld", len, (long)off);
-	bad = dax_mismatch(buf, len, off, seed);
-	free(buf);
+	for (size_t done = 0, n; done < len && bad < 0; done += n) {
+		n = len - done < sizeof(piece) ? len - done : sizeof(piece);
+		if (pread(fd, piece, n, off + done) != (ssize_t)n)
+			dax_die("pread %zu bytes at %ld", n, (long)(off + done));
+		bad = dax_mismatch(piece, n, off + done, seed);
+	}
 	return bad;
 }
 

@@ -149,18 +149,10 @@ int dax_create_hole(size_t size)
 int dax_create(size_t size)
 {
 	int fd = dax_create_hole(size);
-	char *buf = malloc(PMD_SZ);
-	size_t len;
 
 	if (size && fallocate(fd, 0, 0, size))
 		dax_die("fallocate");
-	for (size_t off = 0; off < size; off += len) {
-		len = size - off < PMD_SZ ? size - off : PMD_SZ;
-		dax_fill(buf, len, off, 0);
-		if (pwrite(fd, buf, len, off) != (ssize_t)len)
-			dax_die("pwrite");
-	}
-	free(buf);
+	dax_file_fill(fd, 0, size, 0);
 	if (fsync(fd))
 		dax_die("fsync");
 	return fd;

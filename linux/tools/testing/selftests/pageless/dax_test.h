@@ -119,6 +119,7 @@ long dax_faults(void);
  * a file has there, and of the next @len bytes from a pipe or socket.
  */
 void dax_fill(void *buf, size_t len, off_t off, uint64_t seed);
+void dax_file_fill(int fd, off_t off, size_t len, uint64_t seed);
 ssize_t dax_mismatch(const void *buf, size_t len, off_t off, uint64_t seed);
 ssize_t dax_file_mismatch(int fd, off_t off, size_t len, uint64_t seed);
 ssize_t dax_received_mismatch(int fd, off_t off, size_t len, uint64_t seed);
