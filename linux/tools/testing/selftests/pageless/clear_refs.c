@@ -8,7 +8,7 @@
 
 static bool soft_dirty(const char *p)
 {
-	return dax_pagemap(getpid(), p) & PM_SOFT_DIRTY;
+	return dax_pagemap(p) & PM_SOFT_DIRTY;
 }
 
 TEST_F(map, every_kind_keeps_the_data)

@@ -75,9 +75,16 @@ void dax_touch(char *p, size_t len, bool store)
 
 bool dax_all_present(const char *p, size_t len)
 {
-	for (size_t off = 0; off < len; off += PAGE_SZ)
-		if (!(dax_pagemap(getpid(), p + off) & PM_PRESENT))
-			return false;
+	uint64_t entry[PMD_SZ / PAGE_SZ];
+	size_t pages = len / PAGE_SZ;
+
+	for (size_t done = 0, n; done < pages; done += n) {
+		n = pages - done < ARRAY_SIZE(entry) ? pages - done : ARRAY_SIZE(entry);
+		dax_pagemap_range(p + done * PAGE_SZ, entry, n);
+		for (size_t i = 0; i < n; i++)
+			if (!(entry[i] & PM_PRESENT))
+				return false;
+	}
 	return true;
 }
 
@@ -115,17 +122,21 @@ enum dax_level dax_level(const void *p)
 	return region.categories & PAGE_IS_HUGE ? DAX_2M : DAX_4K;
 }
 
-uint64_t dax_pagemap(pid_t pid, const void *p)
+void dax_pagemap_range(const void *p, uint64_t *entry, size_t pages)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	ssize_t size = pages * sizeof(*entry);
+
+	if (fd < 0 || pread(fd, entry, size, (uintptr_t)p / PAGE_SZ * sizeof(*entry)) != size)
+		dax_die("/proc/self/pagemap");
+	close(fd);
+}
+
+uint64_t dax_pagemap(const void *p)
 {
 	uint64_t entry;
-	char path[64];
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || pread(fd, &entry, 8, (uintptr_t)p / PAGE_SZ * 8) != 8)
-		dax_die("%s", path);
-	close(fd);
+	dax_pagemap_range(p, &entry, 1);
 	return entry;
 }
 

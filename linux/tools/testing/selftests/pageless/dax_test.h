@@ -63,7 +63,7 @@ struct pm_scan_arg {
 };
 #endif
 
-/* Bits of an entry of /proc/PID/pagemap. */
+/* Bits of an entry of /proc/self/pagemap. */
 #define PM_PRESENT	(1ULL << 63)
 #define PM_SOFT_DIRTY	(1ULL << 55)
 #define PM_PFN_MASK	((1ULL << 55) - 1)
@@ -110,7 +110,8 @@ void dax_populate(char *p, size_t len);
 void dax_touch(char *p, size_t len, bool store);
 bool dax_all_present(const char *p, size_t len);
 enum dax_level dax_level(const void *p);
-uint64_t dax_pagemap(pid_t pid, const void *p);
+uint64_t dax_pagemap(const void *p);
+void dax_pagemap_range(const void *p, uint64_t *entry, size_t pages);
 int dax_pagemap_scan(struct pm_scan_arg *arg);
 long dax_faults(void);
 

@@ -121,9 +121,9 @@ TEST_F(map, poisoned_memory_is_unmapped)
 		SKIP(return, "%s", no_poison());
 	catch_sigbus();
 	ASSERT_EQ(0, madvise(bad, PAGE_SZ, MADV_HWPOISON));
-	EXPECT_FALSE(!!(dax_pagemap(getpid(), bad) & PM_PRESENT));
-	EXPECT_EQ(!variant->huge, !!(dax_pagemap(getpid(), bad + PAGE_SZ) & PM_PRESENT));
-	EXPECT_TRUE(!!(dax_pagemap(getpid(), self->p) & PM_PRESENT));
+	EXPECT_FALSE(!!(dax_pagemap(bad) & PM_PRESENT));
+	EXPECT_EQ(!variant->huge, !!(dax_pagemap(bad + PAGE_SZ) & PM_PRESENT));
+	EXPECT_TRUE(!!(dax_pagemap(self->p) & PM_PRESENT));
 }
 
 TEST_F(map, second_process_hears_of_it)
@@ -144,7 +144,7 @@ TEST_F(map, second_process_hears_of_it)
 TEST_F(map, hard_offline_reaches_the_mappers)
 {
 	char *bad = self->p + 2 * PMD_SZ, addr[32];
-	uint64_t pfn = dax_pagemap(getpid(), bad) & PM_PFN_MASK;
+	uint64_t pfn = dax_pagemap(bad) & PM_PFN_MASK;
 	pid_t pid;
 
 	if (no_poison())

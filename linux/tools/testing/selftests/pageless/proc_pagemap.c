@@ -18,7 +18,7 @@ TEST_F(map, pagemap_says_present)
 /* Under a 2 MiB entry as well, each page has its own pfn. */
 TEST_F(map, pagemap_gives_each_page_its_pfn)
 {
-	uint64_t first = dax_pagemap(getpid(), self->p) & PM_PFN_MASK;
+	uint64_t entry[PMD_SZ / PAGE_SZ], first = dax_pagemap(self->p) & PM_PFN_MASK;
 
 	if (!first)
 		SKIP(return, "pfns are shown to CAP_SYS_ADMIN only");
@@ -27,11 +27,11 @@ TEST_F(map, pagemap_gives_each_page_its_pfn)
 	if (!dax_huge_extents(self->fd))
 		SKIP(return, "the file is not contiguous");
 	EXPECT_EQ(0UL, first % (PMD_SZ / PAGE_SZ));
-	for (size_t i = 0; i < PMD_SZ / PAGE_SZ; i++) {
-		uint64_t entry = dax_pagemap(getpid(), self->p + i * PAGE_SZ);
-
-		ASSERT_EQ(first + i, entry & PM_PFN_MASK);
-	}
+	dax_pagemap_range(self->p, entry, ARRAY_SIZE(entry));
+	for (size_t i = 0; i < ARRAY_SIZE(entry); i++)
+		ASSERT_EQ(first + i, entry[i] & PM_PFN_MASK);
+	for (size_t i = 0; i < ARRAY_SIZE(entry); i += 7)
+		ASSERT_EQ(entry[i], dax_pagemap(self->p + i * PAGE_SZ));
 }
 
 TEST_F(map, pagemap_scan_sees_one_region)
@@ -81,7 +81,7 @@ TEST_F(map, kpage_files_know_no_page)
 	static const char * const path[] = {
 		"/proc/kpageflags", "/proc/kpagecount", "/proc/kpagecgroup"
 	};
-	uint64_t pfn = dax_pagemap(getpid(), self->p) & PM_PFN_MASK, value;
+	uint64_t pfn = dax_pagemap(self->p) & PM_PFN_MASK, value;
 
 	if (!pfn)
 		SKIP(return, "pfns are shown to CAP_SYS_ADMIN only");

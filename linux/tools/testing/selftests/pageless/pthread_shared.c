@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include "dax_fixture.h"
 
-#define ROUNDS 2000
+#define ROUNDS 500
 #define WORKERS 4
 
 struct shared {
@@ -51,7 +51,7 @@ static void count(struct shared *s)
 		if (pthread_mutex_lock(&s->mutex))
 			_exit(1);
 		n = s->counter;
-		if (i % 64 == 0)
+		if (i % 16 == 0)
 			sched_yield();
 		s->counter = n + 1;
 		if (pthread_mutex_unlock(&s->mutex))

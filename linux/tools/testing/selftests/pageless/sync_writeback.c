@@ -132,7 +132,7 @@ static int flushes(struct flush *f, int max)
 
 static uint64_t phys(const char *p)
 {
-	return (dax_pagemap(getpid(), p) & PM_PFN_MASK) * PAGE_SZ;
+	return (dax_pagemap(p) & PM_PFN_MASK) * PAGE_SZ;
 }
 
 static void store(char *p)
