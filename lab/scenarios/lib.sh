@@ -228,8 +228,8 @@ raid_end() {
 	return $status
 }
 
-# amd NAME: can machine_check make one here, and the kernel read what is poisoned? A skip if not.
-amd() {
+# can_poison NAME: can machine_check make one here, and the kernel read what is poisoned? A skip if not.
+can_poison() {
 	grep -q AuthenticAMD /proc/cpuinfo || { skip "$1" "the machine check is one of AMD's"; return 1; }
 	grep -qw erms /proc/cpuinfo || { skip "$1" "LAB_CPU=erms=on: copy_mc_to_kernel() needs it"; return 1; }
 }

@@ -117,7 +117,8 @@ long dax_faults(void);
 
 /*
  * Pattern @seed of file offset @off; dax_mismatch() gives an offset or -1.  So do the others, of what
- * a file has there, and of the next @len bytes from a pipe or socket.
+ * a file has there, and of the next @len bytes from a pipe or socket.  Those with _file_ share a buffer:
+ * not by two threads at once.
  */
 void dax_fill(void *buf, size_t len, off_t off, uint64_t seed);
 void dax_file_fill(int fd, off_t off, size_t len, uint64_t seed);
